@@ -1,0 +1,1 @@
+"""Pydantic models of the YAML files and the settings of an installation."""

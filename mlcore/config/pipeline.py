@@ -1,0 +1,225 @@
+"""The pipeline file: every key a user may write, what it means and what it may hold.
+
+``extra="forbid"`` everywhere: a misspelt key is an error that names it, never a silent default.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+
+ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
+
+_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def _parse_bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", value)
+    if match is None or (match[2] or "B") not in _BYTES:
+        raise ValueError(f"not a size; write a number with one of {', '.join(_BYTES)}, for instance 1GiB")
+    return int(float(match[1]) * _BYTES[match[2] or "B"])
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than zero")
+    return value
+
+
+def _not_negative(value: timedelta) -> timedelta:
+    if value < timedelta(0):
+        raise ValueError("must not be negative")
+    return value
+
+
+Duration = Annotated[timedelta, AfterValidator(_positive)]
+Delay = Annotated[timedelta, AfterValidator(_not_negative)]
+ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A block of the pipeline file: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CsvSource(Section):
+    """One CSV file a span, found by a pattern of its start: ``{YYYY}``, ``{MM}``, ``{DD}``, ``{HH}``.
+
+    A file that ends in ``.gz`` or ``.zst`` is decompressed. A relative path starts at the project folder.
+    """
+
+    type: Literal["csv"]
+    path: str = Field(min_length=1)
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    null_values: tuple[str, ...] = ("",)
+
+
+class Label(Section):
+    """What is predicted.
+
+    ``column`` holds the raw outcome; with ``above`` the label is 1 where the outcome is greater and 0 where it is not.
+    A row whose outcome is missing has no label: it is kept, and neither trained nor evaluated on.
+    """
+
+    name: str
+    column: str
+    above: float | None = None
+    delay: Delay = timedelta(0)
+
+
+class Data(Section):
+    source: CsvSource
+    columns: dict[str, ColumnType] = Field(min_length=1)
+    event_timestamp: str
+    key: tuple[str, ...] = Field(min_length=1)
+    span: Duration
+    label: Label
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> Data:
+        for name, column in (
+            ("event_timestamp", self.event_timestamp),
+            ("label.column", self.label.column),
+            *((f"key.{index}", column) for index, column in enumerate(self.key)),
+        ):
+            if column not in self.columns:
+                raise ValueError(f"{name}: column {column!r} is not in data.columns ({', '.join(self.columns)})")
+        if self.columns[self.event_timestamp] != "timestamp":
+            raise ValueError(f"event_timestamp: column {self.event_timestamp!r} must be of type timestamp")
+        return self
+
+
+class Window(Section):
+    train: Duration
+    eval: Duration
+
+
+class Feature(Section):
+    """One input of the model: a mapper by name, the column it reads (the feature's own name by default).
+
+    Keys beyond these are the mapper's own and are checked by it.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    transform: str
+    column: str | None = None
+    doc: str = ""
+    owner: str = ""
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        return dict(self.model_extra or {})
+
+
+class Model(Section):
+    estimator: str = Field(pattern=r"^[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+$")
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class ValueCriterion(Section):
+    """The metric's confidence bound on the safe side must reach ``threshold``."""
+
+    metric: str
+    threshold: float
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+class ChampionCriterion(Section):
+    """Not worse than the champion on the same rows by more than ``max_regression``, at ``confidence``."""
+
+    metric: str
+    against: Literal["champion"]
+    max_regression: float = Field(default=0.0, ge=0)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+class Evaluation(Section):
+    metrics: tuple[str, ...] = ("roc_auc", "log_loss", "brier", "calibration_error")
+    slices: tuple[tuple[str, ...], ...] = ((),)
+    min_slice_rows: int = Field(default=100, ge=1)
+    validation_criteria: tuple[ValueCriterion | ChampionCriterion, ...] = ()
+
+
+class Infra(Section):
+    max_latency_p99: Duration = timedelta(seconds=1)
+    max_memory: ByteSize = 2**31
+
+
+class Push(Section):
+    infra: Infra = Infra()
+
+
+class Drift(Section):
+    """A feature drifts when its distance is at least ``min_distance`` and beyond what whole days of the reference show."""
+
+    min_distance: float = Field(default=0.1, gt=0, le=1)
+    max_features: int = Field(default=0, ge=0, description="Retrain when more features than this drift")
+
+
+class Performance(Section):
+    metric: str = "roc_auc"
+    max_decay: float = Field(default=0.05, ge=0)
+
+
+class Retrain(Section):
+    max_age: Duration | None = None
+
+
+class Monitor(Section):
+    schedule: str
+    current: Duration = timedelta(days=7)
+    report_rows: int = Field(default=20_000, ge=100, le=200_000)
+    drift: Drift = Drift()
+    performance: Performance = Performance()
+    retrain: Retrain = Retrain()
+
+
+class Alerts(Section):
+    """Apprise URLs; ``${NAME}`` is replaced by the environment variable, so that no secret stands in the file."""
+
+    urls: tuple[str, ...] = ()
+
+
+class PipelineConfig(Section):
+    """One model's continuous training: ``config/pipelines/<name>.yaml``."""
+
+    name: Name
+    description: str = ""
+    owner: str = ""
+    schedule: str
+    start_date: date
+    data: Data
+    window: Window
+    features: dict[str, Feature] = Field(min_length=1)
+    model: Model
+    evaluation: Evaluation = Evaluation()
+    push: Push = Push()
+    monitor: Monitor | None = None
+    alerts: Alerts = Alerts()
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> PipelineConfig:
+        columns = self.data.columns
+        for name, feature in self.features.items():
+            column = feature.column or name
+            if column not in columns:
+                raise ValueError(f"features.{name}: column {column!r} is not in data.columns ({', '.join(columns)})")
+            if column == self.data.label.column:
+                raise ValueError(f"features.{name}: column {column!r} is the label's: a model must not see it")
+        for part in self.evaluation.slices:
+            for column in part:
+                if column not in columns:
+                    raise ValueError(f"evaluation.slices: column {column!r} is not in data.columns")
+        for name, length in (("train", self.window.train), ("eval", self.window.eval)):
+            if length % self.data.span:
+                raise ValueError(f"window.{name}: {length} is not a whole number of data.span ({self.data.span})")
+        return self

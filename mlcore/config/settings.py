@@ -1,0 +1,39 @@
+"""The settings of an installation, read from the environment once, by entry points.
+
+    MLCORE_PROJECT        the folder that holds config/ and dags/         default: the working directory
+    MLCORE_HOME           everything that is written                      default: <project>/.mlcore
+    MLCORE_DATABASE_URL   PostgreSQL for metadata and registry            default: embedded, under MLCORE_HOME
+    MLCORE_ARTIFACTS      fsspec URL of the artifact store                default: <home>/artifacts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Where this installation keeps things. ``database_url`` may hold a password and is left out of ``repr``."""
+
+    project: Path
+    home: Path
+    artifacts: str
+    database_url: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        project = Path(environ.get("MLCORE_PROJECT") or ".").resolve()
+        home = Path(environ.get("MLCORE_HOME") or project / ".mlcore")
+        home = home if home.is_absolute() else project / home
+        return cls(
+            project=project,
+            home=home,
+            artifacts=environ.get("MLCORE_ARTIFACTS") or str(home / "artifacts"),
+            database_url=environ.get("MLCORE_DATABASE_URL") or None,
+        )
+
+    @property
+    def pipelines(self) -> Path:
+        return self.project / "config" / "pipelines"

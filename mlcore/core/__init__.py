@@ -1,0 +1,1 @@
+"""The platform's words as frozen values: windows, artifacts, executions, digests."""

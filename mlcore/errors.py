@@ -1,0 +1,134 @@
+"""Every error the library raises on purpose, as one tree.
+
+    MlcoreError
+    ├── ConfigError              a pipeline file or a setting is wrong
+    ├── WindowError              a run has no window, or an impossible one
+    ├── DataError                source data is missing or cannot be read
+    │   ├── SpanMissing          a span of the window has no data
+    │   └── MalformedData        data is there and cannot be parsed
+    ├── AnomaliesFound           anomalies of severity ERROR stop the run
+    ├── ArtifactError            an output's files are missing, changed or cannot be written
+    │   ├── ArtifactMissing
+    │   └── ArtifactCorrupt
+    ├── MetadataError            the metadata store refused or is in an unexpected state
+    │   └── MetadataUnavailable  the database cannot be reached
+    ├── ModelError               a model cannot be built, saved, loaded or used
+    │   └── UntrustedModel       a model file holds types that are not on the allow-list
+    ├── BlessingMissing          a push was asked for without a verdict
+    ├── ComponentFailed          user or library code inside a component raised
+    ├── AlertError               an alert could not be delivered
+    └── PlatformError            the local platform cannot start, stop or be reached
+"""
+
+from __future__ import annotations
+
+QUOTE_LIMIT = 120
+
+
+def quoted(value: object, limit: int = QUOTE_LIMIT) -> str:
+    """The ``repr`` of a value from outside, cut to ``limit`` characters so that no message is unbounded.
+
+    >>> quoted("x" * 10, limit=8)
+    "'xxxxx..."
+    """
+    text = repr(value)
+    return text if len(text) <= limit else text[: max(limit - 2, 0)] + "..."
+
+
+class MlcoreError(Exception):
+    """What happened, where, and what to do next.
+
+    Args:
+        what: One sentence that says what is wrong.
+        where: The file, key, span, component or address it concerns.
+        next_step: What the reader can do about it.
+    """
+
+    def __init__(self, what: str, *, where: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.where:
+            parts.append(f"where: {self.where}")
+        if self.next_step:
+            parts.append(f"next: {self.next_step}")
+        return "\n  ".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.where, self.next_step)
+
+
+def _rebuild(cls: type[MlcoreError], what: str, where: str, next_step: str) -> MlcoreError:
+    return cls(what, where=where, next_step=next_step)
+
+
+class ConfigError(MlcoreError):
+    """A pipeline file or a setting is wrong."""
+
+
+class WindowError(MlcoreError):
+    """A run has no window, or an impossible one."""
+
+
+class DataError(MlcoreError):
+    """Source data is missing or cannot be read."""
+
+
+class SpanMissing(DataError):
+    """A span of the window has no data."""
+
+
+class MalformedData(DataError):
+    """Data is there and cannot be parsed."""
+
+
+class AnomaliesFound(MlcoreError):
+    """Anomalies of severity ERROR stop the run before training."""
+
+
+class ArtifactError(MlcoreError):
+    """An output's files cannot be read or written."""
+
+
+class ArtifactMissing(ArtifactError):
+    """An artifact is recorded, its files are gone."""
+
+
+class ArtifactCorrupt(ArtifactError):
+    """An artifact's files are not the ones that were published."""
+
+
+class MetadataError(MlcoreError):
+    """The metadata store refused, or is in an unexpected state."""
+
+
+class MetadataUnavailable(MetadataError):
+    """The metadata database cannot be reached."""
+
+
+class ModelError(MlcoreError):
+    """A model cannot be built, saved, loaded or used."""
+
+
+class UntrustedModel(ModelError):
+    """A model file holds types that are not on the allow-list."""
+
+
+class BlessingMissing(MlcoreError):
+    """A push was asked for without a gate's verdict."""
+
+
+class ComponentFailed(MlcoreError):
+    """Code inside a component raised something that is not an ``MlcoreError``."""
+
+
+class AlertError(MlcoreError):
+    """An alert could not be delivered."""
+
+
+class PlatformError(MlcoreError):
+    """The local platform cannot start, stop or be reached."""
