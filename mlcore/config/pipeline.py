@@ -6,10 +6,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    model_validator,
+)
 
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
 
@@ -43,10 +55,29 @@ ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
+def _cron(value: str) -> str:
+    if value.startswith("@") or len(value.split()) == 5:  # noqa: PLR2004 - a cron expression has five fields
+        return value
+    raise ValueError('not a cron expression; write five fields, for instance "0 6 * * MON", or a preset such as @daily')
+
+
 class Section(BaseModel):
     """A block of the pipeline file: immutable, and strict about its keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        """Pydantic's own message does not say what is allowed; this one does, and guesses what was meant."""
+        if not isinstance(data, Mapping) or cls.model_config.get("extra") != "forbid":
+            return data
+        unknown = [str(key) for key in data if key not in cls.model_fields]
+        if unknown:
+            guess = get_close_matches(unknown[0], cls.model_fields, n=1)
+            meant = f"; did you mean {guess[0]!r}?" if guess else ""
+            raise ValueError(f"unknown key {unknown[0][:60]!r}; allowed: {', '.join(cls.model_fields)}{meant}")
+        return data
 
 
 class CsvSource(Section):
@@ -142,11 +173,22 @@ class ChampionCriterion(Section):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
 
 
+def _criterion_kind(value: object) -> str:
+    given = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    return "champion" if "against" in given else "threshold"
+
+
+Criterion = Annotated[
+    Annotated[ValueCriterion, Tag("threshold")] | Annotated[ChampionCriterion, Tag("champion")],
+    Discriminator(_criterion_kind),
+]
+
+
 class Evaluation(Section):
     metrics: tuple[str, ...] = ("roc_auc", "log_loss", "brier", "calibration_error")
     slices: tuple[tuple[str, ...], ...] = ((),)
     min_slice_rows: int = Field(default=100, ge=1)
-    validation_criteria: tuple[ValueCriterion | ChampionCriterion, ...] = ()
+    validation_criteria: tuple[Criterion, ...] = ()
 
 
 class Infra(Section):
@@ -175,7 +217,7 @@ class Retrain(Section):
 
 
 class Monitor(Section):
-    schedule: str
+    schedule: Annotated[str, AfterValidator(_cron)]
     current: Duration = timedelta(days=7)
     report_rows: int = Field(default=20_000, ge=100, le=200_000)
     drift: Drift = Drift()
@@ -195,7 +237,7 @@ class PipelineConfig(Section):
     name: Name
     description: str = ""
     owner: str = ""
-    schedule: str
+    schedule: Annotated[str, AfterValidator(_cron)]
     start_date: date
     data: Data
     window: Window

@@ -1,0 +1,101 @@
+"""Read a pipeline file into its model, or say exactly which key is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.errors import ConfigError, quoted
+
+_SHOWN_PROBLEMS = 10
+
+
+def load_pipeline(path: Path) -> PipelineConfig:
+    """The pipeline of one YAML file.
+
+    Raises:
+        ConfigError: The file is missing, is no YAML, or a key is unknown, missing or out of range.
+    """
+    document = _read_yaml(path)
+    try:
+        config = PipelineConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path.name} is not a valid pipeline:\n" + "\n".join(_problems(error)),
+            where=str(path),
+            next_step="correct the keys named above; docs/reference/pipeline.md lists every key and what it may hold",
+        ) from error
+    if config.name != path.stem:
+        raise ConfigError(
+            f"name: {config.name} does not match the file name {path.name}",
+            where=str(path),
+            next_step=f"name the file {config.name}.yaml, or write name: {path.stem}",
+        )
+    return config
+
+
+def find_pipeline(folder: Path, name: str) -> PipelineConfig:
+    """The pipeline called ``name`` in ``config/pipelines``.
+
+    Raises:
+        ConfigError: There is no such pipeline; the message lists the ones there are.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(pipeline_names(folder)) or "none"
+        raise ConfigError(
+            f"there is no pipeline {quoted(name)}",
+            where=str(folder),
+            next_step=f"pipelines here: {known}; run from the project folder or set MLCORE_PROJECT",
+        )
+    return load_pipeline(path)
+
+
+def pipeline_names(folder: Path) -> tuple[str, ...]:
+    """The pipelines of a project, by name."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the pipeline file: {error}", where=str(path), next_step="check that it is a UTF-8 text file"
+        ) from error
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader that also refuses double keys
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not valid YAML: {error}", where=str(path), next_step="correct the line named above") from error
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win in silence; a pipeline file must not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {quoted(key)} is there twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _problems(error: ValidationError) -> list[str]:
+    problems = error.errors(include_url=False, include_context=False)
+    lines = [_problem(problem["loc"], problem["msg"], problem["input"]) for problem in problems[:_SHOWN_PROBLEMS]]
+    if len(problems) > _SHOWN_PROBLEMS:
+        lines.append(f"  and {len(problems) - _SHOWN_PROBLEMS} more")
+    return lines
+
+
+def _problem(location: tuple[int | str, ...], message: str, value: object) -> str:
+    key = ".".join(str(part) for part in location) or "(the whole file)"
+    message = message.removeprefix("Value error, ")
+    given = "" if isinstance(value, dict) else f" (given: {quoted(value)})"
+    return f"  {key}: {message}{given}"
