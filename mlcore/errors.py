@@ -15,6 +15,7 @@
     ├── ModelError               a model cannot be built, saved, loaded or used
     │   └── UntrustedModel       a model file holds types that are not on the allow-list
     ├── BlessingMissing          a push was asked for without a verdict
+    ├── NoChampion               there is no model that the request could be about
     ├── ComponentFailed          user or library code inside a component raised
     ├── AlertError               an alert could not be delivered
     └── PlatformError            the local platform cannot start, stop or be reached
@@ -120,6 +121,10 @@ class UntrustedModel(ModelError):
 
 class BlessingMissing(MlcoreError):
     """A push was asked for without a gate's verdict."""
+
+
+class NoChampion(MlcoreError):
+    """No model was promoted yet that the request could be about."""
 
 
 class ComponentFailed(MlcoreError):

@@ -156,13 +156,8 @@ def resolve_window(
     >>> str(window.evaluation), window.train_spans[0].label, window.train_spans[-1].label
     ('[2013-03-03T00:00:00Z, 2013-03-10T00:00:00Z)', '2013-01-02', '2013-03-02')
     """
-    for name, length in (("train", train), ("eval", evaluation)):
-        if length <= timedelta(0) or length % grain:
-            raise WindowError(
-                f"window.{name} of {length} is not a whole number of spans of {grain}",
-                where=f"window.{name}",
-                next_step="make it a positive multiple of data.span",
-            )
+    _check_length("window.train", train, grain)
+    _check_length("window.eval", evaluation, grain)
     end = newest_mature_end(as_of, grain=grain, label_delay=label_delay)
     start = end - evaluation
     return TrainingWindow(
@@ -171,3 +166,48 @@ def resolve_window(
         train=Interval(start=start - train, end=start),
         evaluation=Interval(start=start, end=end),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonitorWindow:
+    """What a monitoring run looks at, and the moment it may know of.
+
+    Attributes:
+        as_of: Nothing that became known after this moment is part of the window.
+        grain: Length of a span.
+        current: The newest spans that have ended: what arrives now.
+        labelled: The newest spans whose labels are mature: what the champion's performance is measured on.
+    """
+
+    as_of: datetime
+    grain: timedelta
+    current: Interval
+    labelled: Interval
+
+
+def resolve_monitor_window(
+    as_of: datetime, *, grain: timedelta, current: timedelta, label_delay: timedelta
+) -> MonitorWindow:
+    """The window of a monitoring run as of one moment.
+
+    Raises:
+        WindowError: ``current`` is not a whole, positive number of spans.
+    """
+    _check_length("monitor.current", current, grain)
+    ended = newest_mature_end(as_of, grain=grain, label_delay=timedelta(0))
+    mature = newest_mature_end(as_of, grain=grain, label_delay=label_delay)
+    return MonitorWindow(
+        as_of=utc(as_of, name="as_of"),
+        grain=grain,
+        current=Interval(start=ended - current, end=ended),
+        labelled=Interval(start=mature - current, end=mature),
+    )
+
+
+def _check_length(key: str, length: timedelta, grain: timedelta) -> None:
+    if length <= timedelta(0) or length % grain:
+        raise WindowError(
+            f"{key} of {length} is not a whole number of spans of {grain}",
+            where=key,
+            next_step="make it a positive multiple of data.span",
+        )

@@ -1,0 +1,34 @@
+"""What every command starts from: the settings, and the stores they name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from rich.console import Console
+
+from mlcore.config.settings import Settings
+from mlcore.runtime.session import Session, open_session
+
+console = Console()
+notes = Console(stderr=True)
+
+
+def settings() -> Settings:
+    """The settings of this installation: the command line's only reading of the environment."""
+    return Settings.from_environ(os.environ)
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """The stores; an embedded PostgreSQL is started for the command where none is named and none runs."""
+    from mlcore.metadata.store import migrate
+    from mlcore.platform.postgres import ensure_database
+
+    found = settings()
+    with ensure_database(found) as url:
+        migrate(url)
+        with open_session(replace(found, database_url=url)) as opened:
+            yield opened

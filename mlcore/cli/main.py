@@ -1,0 +1,57 @@
+"""The ``mlcore`` command: noun, then verb; one file a noun."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+from rich.console import Console
+
+import mlcore
+from mlcore.cli import db, gc, models, pipelines, platform, runs
+from mlcore.errors import MlcoreError
+from mlcore.runtime.logs import ContextFormatter
+
+app = typer.Typer(
+    name="mlcore",
+    help="Keep batch-retrained models fresh: windows, gates, drift and release.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for noun in (runs, pipelines, models, gc, db, platform):
+    noun.register(app)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"mlcore {mlcore.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Show what each step logs."),
+) -> None:
+    """Keep batch-retrained models fresh: windows, gates, drift and release."""
+    del version
+    handler = logging.StreamHandler()
+    handler.setFormatter(ContextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("mlcore").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def run() -> None:
+    """Entry point: every ``MlcoreError`` becomes a message and exit code 1, never a traceback."""
+    try:
+        app()
+    except MlcoreError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,152 @@
+"""What a component is: declared inputs and outputs, the code that decides them, and one ``run``.
+
+The author of a component writes those; resolving inputs, caching, timing, recording and publishing are the
+launcher's. ``run`` reads the payload folders of its inputs, calls one pure function and writes the payload folders
+of its outputs. It never looks at a clock, the environment or a store.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.request import RunRequest
+from mlcore.core.types import Artifact, ArtifactType, Json
+from mlcore.core.window import Span
+from mlcore.errors import MlcoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SPANS = "spans"
+"""Output name of every span component: one artifact a span."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Payload:
+    """A recorded artifact and the folder (for a source file: the file) it lies in."""
+
+    artifact: Artifact
+    path: Path
+
+
+class Inputs(Mapping[str, tuple[Payload, ...]]):
+    """A component's resolved inputs, by the names it declared, each in span order."""
+
+    def __init__(self, payloads: Mapping[str, Sequence[Payload]]) -> None:
+        self._payloads = {key: tuple(value) for key, value in payloads.items()}
+
+    def __getitem__(self, key: str) -> tuple[Payload, ...]:
+        return self._payloads[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._payloads)
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    def one(self, key: str) -> Payload:
+        """The only artifact of ``key``."""
+        payloads = self._payloads[key]
+        if len(payloads) != 1:
+            raise MlcoreError(f"input {key!r} holds {len(payloads)} artifacts where one is expected")
+        return payloads[0]
+
+    def optional(self, key: str) -> Payload | None:
+        """The only artifact of ``key``, or ``None`` where there is none."""
+        return self.one(key) if self._payloads.get(key) else None
+
+    def paths(self, key: str) -> tuple[Path, ...]:
+        return tuple(payload.path for payload in self._payloads[key])
+
+
+@dataclass(kw_only=True, slots=True)
+class Output:
+    """A fresh, empty folder to write one artifact into, and the properties to record with it."""
+
+    path: Path
+    properties: dict[str, Json] = field(default_factory=dict)
+
+
+Outputs = Mapping[str, Output]
+
+
+class Component(ABC):
+    """A step over a whole window.
+
+    Attributes:
+        inputs: Artifact type by input name.
+        outputs: Artifact type by output name; one artifact each.
+        code: Modules and packages below ``mlcore`` whose source decides the outputs, apart from the component's own.
+        libraries: Distributions whose version decides the outputs.
+    """
+
+    inputs: ClassVar[Mapping[str, ArtifactType]]
+    outputs: ClassVar[Mapping[str, ArtifactType]]
+    code: ClassVar[tuple[str, ...]] = ()
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: PipelineConfig, request: RunRequest) -> None:
+        self.config = config
+        self.request = request
+
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        """The part of the configuration and the request that decides the outputs: nothing else may change them."""
+        return {}
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether equal inputs and parameters may reuse earlier outputs."""
+        return True
+
+    @abstractmethod
+    def run(self, inputs: Inputs, outputs: Outputs) -> None:
+        """Read, call, write."""
+
+    def check(self, outputs: Inputs) -> None:
+        """Called with the published outputs, fresh or reused; raises when they must stop the run."""
+
+    def summary(self, outputs: Inputs) -> str:
+        """A few words on the outputs, for the progress display and the logs."""
+        return ""
+
+    def commit(self, connection: Connection, inputs: Inputs) -> None:
+        """Change what else must change with the outputs, inside the transaction that publishes them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpanTask:
+    """One span to be worked on: what to read and where to write."""
+
+    span: Span
+    source: Payload
+    output: Output
+
+
+class SpanComponent(ABC):
+    """A step that makes one artifact of each span, once for every content of the span.
+
+    ``run`` gets only the spans that were never worked on before, all at once, so that a backfill is one job.
+    """
+
+    input: ClassVar[ArtifactType]
+    output: ClassVar[ArtifactType]
+    code: ClassVar[tuple[str, ...]] = ()
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: PipelineConfig) -> None:
+        self.config = config
+
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        """The part of the configuration that decides the output."""
+        return {}
+
+    @abstractmethod
+    def run(self, tasks: Sequence[SpanTask]) -> None:
+        """Write every task's output, or raise."""

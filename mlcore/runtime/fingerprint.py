@@ -1,0 +1,52 @@
+"""Content, not clocks: the hash that decides whether work was done before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import mlcore
+from mlcore.components.base import Component, SpanComponent
+from mlcore.core.digests import digest_bytes, digest_json
+from mlcore.core.types import Artifact, Json
+
+_ROOT = Path(mlcore.__file__).parent
+
+
+@cache
+def code_digest(modules: tuple[str, ...]) -> str:
+    """Digest of the source of modules and packages below ``mlcore``, for instance ``("training", "core.window")``."""
+    files: set[Path] = set()
+    for module in modules:
+        path = _ROOT.joinpath(*module.split("."))
+        files.update(path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")])
+    return digest_json({str(file.relative_to(_ROOT)): digest_bytes(file.read_bytes()) for file in files})
+
+
+@cache
+def library_versions(names: tuple[str, ...]) -> dict[str, Json]:
+    """Installed version by distribution; ``None`` for one that is not installed."""
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def fingerprint(component: Component | SpanComponent, inputs: Mapping[str, Sequence[Artifact]]) -> str:
+    """Hash of a component's name and code, its parameters and its inputs' content digests, in order."""
+    own_module = type(component).__module__.removeprefix("mlcore.")
+    return digest_json(
+        {
+            "component": type(component).__name__,
+            "code": code_digest((own_module, *component.code)),
+            "libraries": library_versions(component.libraries),
+            "parameters": dict(component.parameters),
+            "inputs": {key: [artifact.digest for artifact in artifacts] for key, artifacts in inputs.items()},
+        }
+    )

@@ -1,0 +1,195 @@
+"""The launcher: resolve inputs, fingerprint, reuse or run, publish.
+
+It alone talks to the stores on a component's behalf. Whatever a component wrote becomes visible in one database
+transaction, or never: killed at any moment, a rerun finds the lock free, abandons what was half-done and starts over.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from mlcore.components.base import Component, Inputs, Output, Payload, SpanComponent
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.request import RunRequest
+from mlcore.core.types import Artifact, ExecutionState, NewArtifact, NewExecution
+from mlcore.errors import ArtifactMissing
+from mlcore.metadata.store import Publication
+from mlcore.runtime.attempts import attempt
+from mlcore.runtime.fingerprint import fingerprint
+from mlcore.runtime.logs import log_context
+from mlcore.runtime.pipeline import Graph, Node
+from mlcore.runtime.resolve import Resolver
+from mlcore.runtime.session import Session
+from mlcore.runtime.spans import launch_spans
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchResult:
+    """What came of one node.
+
+    Attributes:
+        state: COMPLETE where something was computed, CACHED where all of it was there.
+        summary: A few words on the outputs.
+    """
+
+    node: str
+    execution_id: int
+    state: ExecutionState
+    summary: str
+    seconds: float
+
+
+def launch(
+    session: Session,
+    config: PipelineConfig,
+    graph: Graph,
+    node_name: str,
+    *,
+    request: RunRequest,
+    upstream: Mapping[str, int],
+) -> LaunchResult:
+    """Run one node of a graph, or reuse what an equal execution made.
+
+    Args:
+        session: The stores.
+        config: The pipeline.
+        graph: The retraining or the monitoring graph of it.
+        node_name: Which node.
+        request: The run it belongs to.
+        upstream: Execution id by name of every node in ``Node.upstream``.
+
+    Raises:
+        MlcoreError: Inputs cannot be resolved, the component failed, or its outputs stop the run.
+    """
+    started = time.monotonic()
+    node = graph[node_name]
+    with log_context(pipeline=config.name, run=request.run, node=node.name):
+        resolver = Resolver(
+            config=config, request=request, monitoring=graph.monitoring, upstream=upstream, session=session
+        )
+        inputs = {key: resolver.resolve(binding) for key, binding in node.inputs.items()}
+        if issubclass(node.component, SpanComponent):
+            spans = launch_spans(session, node.component(config), request, inputs["source"])
+            execution_id, state, summary = spans.execution_id, spans.state, spans.summary
+        else:
+            execution_id, state, summary = _launch(session, node, node.component(config, request), inputs)
+        _LOG.info("%s: %s %s", node.name, state.value, summary)
+    return LaunchResult(
+        node=node.name,
+        execution_id=execution_id,
+        state=state,
+        summary=summary,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _launch(
+    session: Session, node: Node, component: Component, inputs: Mapping[str, Sequence[Artifact]]
+) -> tuple[int, ExecutionState, str]:
+    request = component.request
+    execution = NewExecution(
+        component=type(component).__name__,
+        pipeline=request.pipeline,
+        run=request.run,
+        fingerprint=fingerprint(component, inputs) if component.cacheable else None,
+        parameters=dict(component.parameters),
+        origin={**request.origin, "node": node.name},
+    )
+    reused = _reuse(session, execution, inputs)
+    if reused is not None:
+        execution_id, outputs = reused
+        state = ExecutionState.CACHED
+    else:
+        execution_id, state = _run_locked(session, component, execution, inputs)
+        outputs = session.metadata.outputs(execution_id)
+    payloads = read_payloads(session, outputs)
+    component.check(payloads)
+    return execution_id, state, component.summary(payloads)
+
+
+def _run_locked(
+    session: Session, component: Component, execution: NewExecution, inputs: Mapping[str, Sequence[Artifact]]
+) -> tuple[int, ExecutionState]:
+    """Run under the fingerprint's lock: of two equal executions at once, the second waits and reuses."""
+    keys = [execution.fingerprint] if execution.fingerprint else []
+    with session.metadata.exclusive(keys):
+        reused = _reuse(session, execution, inputs)
+        if reused is not None:
+            return reused[0], ExecutionState.CACHED
+        readable = read_payloads(session, inputs)
+        begun = session.metadata.begin(execution, _ids(inputs))
+        with log_context(execution=begun.id), attempt(session, [begun.id]):
+            _run(session, component, begun.id, readable)
+        return begun.id, ExecutionState.COMPLETE
+
+
+def _run(session: Session, component: Component, execution_id: int, inputs: Inputs) -> None:
+    pipeline = component.request.pipeline
+    prefix = session.artifacts.fresh(pipeline, type(component).__name__, execution_id)
+    uris = {key: f"{prefix}/{key}" for key in component.outputs}
+    outputs = {key: Output(path=session.artifacts.folder(uri)) for key, uri in uris.items()}
+    component.run(inputs, outputs)
+    published = {
+        key: [
+            NewArtifact(
+                type=component.outputs[key],
+                uri=uris[key],
+                digest=session.artifacts.seal(uris[key]),
+                pipeline=pipeline,
+                properties=output.properties,
+            )
+        ]
+        for key, output in outputs.items()
+    }
+
+    def commit(connection: Connection) -> None:
+        component.commit(connection, inputs)
+
+    session.metadata.publish([Publication(execution_id=execution_id, outputs=published)], on_commit=commit)
+
+
+def _reuse(
+    session: Session, execution: NewExecution, inputs: Mapping[str, Sequence[Artifact]]
+) -> tuple[int, Mapping[str, tuple[Artifact, ...]]] | None:
+    """Record the execution as CACHED when an equal one's outputs are there, files and all."""
+    if execution.fingerprint is None:
+        return None
+    earlier = session.metadata.cached([execution.fingerprint]).get(execution.fingerprint)
+    if earlier is None:
+        return None
+    outputs = session.metadata.outputs(earlier)
+    try:
+        for artifacts in outputs.values():
+            for artifact in artifacts:
+                session.artifacts.verify(artifact)
+    except ArtifactMissing as error:
+        _LOG.warning("what execution %d made is gone, and is made again: %s", earlier, error)
+        session.metadata.invalidate(earlier)
+        return None
+    recorded = session.metadata.record_cached(execution, _ids(inputs), _ids(outputs))
+    return recorded.id, outputs
+
+
+def read_payloads(session: Session, artifacts: Mapping[str, Sequence[Artifact]]) -> Inputs:
+    """Artifacts with the folders they lie in.
+
+    Raises:
+        ArtifactMissing: A folder is gone.
+    """
+    payloads = {}
+    for key, found in artifacts.items():
+        for artifact in found:
+            session.artifacts.verify(artifact)
+        payloads[key] = [Payload(artifact=artifact, path=session.artifacts.path(artifact.uri)) for artifact in found]
+    return Inputs(payloads)
+
+
+def _ids(artifacts: Mapping[str, Sequence[Artifact]]) -> dict[str, list[int]]:
+    return {key: [artifact.id for artifact in found] for key, found in artifacts.items()}

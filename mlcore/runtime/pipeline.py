@@ -1,0 +1,208 @@
+"""The graphs of a pipeline: which component reads what, for retraining and for monitoring.
+
+The local runner and Airflow walk the same graphs. Building one imports no heavy library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mlcore.components.base import SPANS, Component, SpanComponent
+from mlcore.components.drift_monitor import DriftMonitor
+from mlcore.components.evaluator import Evaluator
+from mlcore.components.example_gen import ExampleGen
+from mlcore.components.example_validator import ExampleValidator
+from mlcore.components.infra_validator import InfraValidator
+from mlcore.components.pusher import Pusher
+from mlcore.components.schema_gen import SchemaGen
+from mlcore.components.statistics_gen import StatisticsGen
+from mlcore.components.trainer import Trainer
+from mlcore.components.transform import Transform
+from mlcore.components.transform_analyzer import TransformAnalyzer
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.errors import ConfigError, quoted
+
+class Part(StrEnum):
+    """Which spans of a run's window an input takes."""
+
+    ALL = "all"
+    TRAIN = "train"
+    EVALUATION = "evaluation"
+    REFERENCE = "reference"
+    CURRENT = "current"
+    LABELLED = "labelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The source files of a part of the window."""
+
+    part: Part = Part.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class FromNode:
+    """An output of another node; of a span component's, the spans of one part of the window."""
+
+    node: str
+    output: str = SPANS
+    part: Part = Part.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The model of the champion of the run's time; nothing where there was none, unless ``required``."""
+
+    output: str = "model"
+    required: bool = False
+
+
+Binding = Sources | FromNode | Baseline
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """A component's place in a graph.
+
+    Attributes:
+        after: Nodes that may stop the run, and must have passed, though nothing of theirs is read.
+    """
+
+    name: str
+    component: type[Component] | type[SpanComponent]
+    inputs: Mapping[str, Binding]
+    after: tuple[str, ...] = ()
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The nodes that must have run before this one."""
+        read = (binding.node for binding in self.inputs.values() if isinstance(binding, FromNode))
+        return tuple(dict.fromkeys((*read, *self.after)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Graph:
+    """Nodes in an order in which each comes after all it reads from.
+
+    Attributes:
+        monitoring: Whether it ends in a decision to retrain instead of a push; its windows are another kind.
+    """
+
+    nodes: tuple[Node, ...]
+    monitoring: bool = False
+
+    def __getitem__(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        known = ", ".join(node.name for node in self.nodes)
+        raise ConfigError(f"there is no node {quoted(name)}", next_step=f"choose one of {known}")
+
+
+EXAMPLE_GEN = Node(name="example_gen", component=ExampleGen, inputs={"source": Sources()})
+STATISTICS_GEN = Node(name="statistics_gen", component=StatisticsGen, inputs={"source": FromNode("example_gen")})
+
+
+def retraining_graph(config: PipelineConfig) -> Graph:
+    """New data to a push: what ``mlcore run`` and the DAG ``<name>`` do."""
+    del config  # every pipeline has the same graph until it may add components of its own
+    examples = "example_gen"
+    return Graph(
+        nodes=(
+            EXAMPLE_GEN,
+            STATISTICS_GEN,
+            Node(
+                name="schema_gen",
+                component=SchemaGen,
+                inputs={"statistics": FromNode("statistics_gen", part=Part.TRAIN)},
+            ),
+            Node(
+                name="example_validator",
+                component=ExampleValidator,
+                inputs={
+                    "statistics": FromNode("statistics_gen", part=Part.EVALUATION),
+                    "schema": FromNode("schema_gen", "schema"),
+                },
+            ),
+            Node(
+                name="transform_analyzer",
+                component=TransformAnalyzer,
+                inputs={"source": FromNode(examples, part=Part.TRAIN)},
+                after=("example_validator",),
+            ),
+            Node(
+                name="transform",
+                component=Transform,
+                inputs={"states": FromNode("transform_analyzer", part=Part.TRAIN)},
+            ),
+            Node(
+                name="trainer",
+                component=Trainer,
+                inputs={
+                    "examples": FromNode(examples, part=Part.TRAIN),
+                    "transform_graph": FromNode("transform", "transform_graph"),
+                },
+            ),
+            Node(
+                name="evaluator",
+                component=Evaluator,
+                inputs={
+                    "examples": FromNode(examples, part=Part.EVALUATION),
+                    "model": FromNode("trainer", "model"),
+                    "baseline": Baseline(),
+                },
+            ),
+            Node(
+                name="infra_validator",
+                component=InfraValidator,
+                inputs={
+                    "examples": FromNode(examples, part=Part.EVALUATION),
+                    "model": FromNode("trainer", "model"),
+                },
+            ),
+            Node(
+                name="pusher",
+                component=Pusher,
+                inputs={
+                    "model": FromNode("trainer", "model"),
+                    "evaluation": FromNode("evaluator", "evaluation"),
+                    "evaluation_blessing": FromNode("evaluator", "blessing"),
+                    "infra_blessing": FromNode("infra_validator", "blessing"),
+                },
+            ),
+        )
+    )
+
+
+def monitoring_graph(config: PipelineConfig) -> Graph:
+    """New data to a decision to retrain: what ``mlcore monitor`` and the DAG ``<name>_monitor`` do.
+
+    Raises:
+        ConfigError: The pipeline has no ``monitor`` block.
+    """
+    if config.monitor is None:
+        raise ConfigError(
+            f"pipeline {config.name} is not monitored", where="monitor", next_step="add a monitor block to its file"
+        )
+    return Graph(
+        nodes=(
+            EXAMPLE_GEN,
+            STATISTICS_GEN,
+            Node(
+                name="drift_monitor",
+                component=DriftMonitor,
+                inputs={
+                    "reference_examples": FromNode("example_gen", part=Part.REFERENCE),
+                    "current_examples": FromNode("example_gen", part=Part.CURRENT),
+                    "labelled_examples": FromNode("example_gen", part=Part.LABELLED),
+                    "reference_statistics": FromNode("statistics_gen", part=Part.REFERENCE),
+                    "current_statistics": FromNode("statistics_gen", part=Part.CURRENT),
+                    "model": Baseline(required=True),
+                    "evaluation": Baseline(output="evaluation", required=True),
+                },
+            ),
+        ),
+        monitoring=True,
+    )

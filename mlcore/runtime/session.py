@@ -1,0 +1,47 @@
+"""The stores of one installation, opened together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlcore.artifacts.store import ArtifactStore
+from mlcore.config.settings import Settings
+from mlcore.errors import MetadataUnavailable
+from mlcore.metadata.store import MetadataStore
+from mlcore.registry.store import Registry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What a launch reads from and publishes to."""
+
+    metadata: MetadataStore
+    registry: Registry
+    artifacts: ArtifactStore
+    project: Path
+
+
+@contextmanager
+def open_session(settings: Settings) -> Iterator[Session]:
+    """Open the stores that ``settings`` name, and close them.
+
+    Raises:
+        MetadataUnavailable: No database is named, or it cannot be reached.
+    """
+    if settings.database_url is None:
+        raise MetadataUnavailable(
+            "no metadata database is named", next_step="set MLCORE_DATABASE_URL, or start the platform with mlcore up"
+        )
+    metadata = MetadataStore.open(settings.database_url)
+    try:
+        yield Session(
+            metadata=metadata,
+            registry=Registry(metadata),
+            artifacts=ArtifactStore(settings.artifacts),
+            project=settings.project,
+        )
+    finally:
+        metadata.close()

@@ -1,0 +1,124 @@
+"""The launcher for components that work span by span: cost follows new data.
+
+Every span has a fingerprint of its own. Spans that were worked on before are looked up, all others are worked on in
+one go, and one execution of the run gathers them all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlcore.components.base import SPANS, Output, Payload, SpanComponent, SpanTask
+from mlcore.core.request import RunRequest
+from mlcore.core.types import Artifact, ExecutionState, NewArtifact, NewExecution
+from mlcore.errors import ArtifactMissing, MetadataError
+from mlcore.metadata.store import Publication
+from mlcore.runtime.attempts import attempt
+from mlcore.runtime.fingerprint import fingerprint
+from mlcore.runtime.session import Session
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpansResult:
+    execution_id: int
+    state: ExecutionState
+    summary: str
+
+
+def launch_spans(
+    session: Session, component: SpanComponent, request: RunRequest, sources: Sequence[Artifact]
+) -> SpansResult:
+    """One output for every source, in order, made now or earlier."""
+    by_fingerprint = {fingerprint(component, {"source": [source]}): source for source in sources}
+    known = _known(session, list(by_fingerprint))
+    missing = [key for key in by_fingerprint if key not in known]
+    if missing:
+        with session.metadata.exclusive(missing):
+            known |= _known(session, missing)
+            todo = {key: by_fingerprint[key] for key in missing if key not in known}
+            if todo:
+                known |= _work(session, component, request, todo)
+    made = [known[key] for key in by_fingerprint]
+    gathered = session.metadata.record_cached(
+        _execution(component, request, fingerprint=None),
+        {"source": [source.id for source in sources]},
+        {SPANS: [artifact.id for artifact in made]},
+        state=ExecutionState.COMPLETE if missing else ExecutionState.CACHED,
+    )
+    summary = f"{len(made)} spans, {len(missing)} new" if missing else f"{len(made)} spans, none new"
+    return SpansResult(execution_id=gathered.id, state=gathered.state, summary=summary)
+
+
+def _known(session: Session, fingerprints: Sequence[str]) -> dict[str, Artifact]:
+    """The artifacts made before, by fingerprint; what lost its files is forgotten, to be made again."""
+    executions = session.metadata.cached(fingerprints)
+    outputs = session.metadata.outputs_of(list(executions.values()))
+    found = {}
+    for key, execution_id in executions.items():
+        (artifact,) = outputs[execution_id][SPANS]
+        try:
+            session.artifacts.verify(artifact)
+        except ArtifactMissing as error:
+            _LOG.warning("the output of execution %d is gone, and is made again: %s", execution_id, error)
+            session.metadata.invalidate(execution_id)
+        else:
+            found[key] = artifact
+    return found
+
+
+def _work(
+    session: Session, component: SpanComponent, request: RunRequest, todo: Mapping[str, Artifact]
+) -> dict[str, Artifact]:
+    begun = session.metadata.begin_many(
+        [(_execution(component, request, fingerprint=key), {"source": [source.id]}) for key, source in todo.items()]
+    )
+    ids = [execution.id for execution in begun]
+    with attempt(session, ids):
+        uris = [f"{session.artifacts.fresh(request.pipeline, type(component).__name__, id_)}/{SPANS}" for id_ in ids]
+        tasks = [
+            _task(session, source, uri) for source, uri in zip(todo.values(), uris, strict=True)
+        ]
+        component.run(tasks)
+        published = session.metadata.publish(
+            [
+                Publication(execution_id=id_, outputs={SPANS: [_sealed(session, component, request, task, uri)]})
+                for id_, task, uri in zip(ids, tasks, uris, strict=True)
+            ]
+        )
+    return {key: outputs[SPANS][0] for key, outputs in zip(todo, published, strict=True)}
+
+
+def _task(session: Session, source: Artifact, uri: str) -> SpanTask:
+    if source.span is None:
+        raise MetadataError(f"artifact {source.id} has no span", where=source.uri)
+    session.artifacts.verify(source)
+    payload = Payload(artifact=source, path=session.artifacts.path(source.uri))
+    return SpanTask(span=source.span, source=payload, output=Output(path=session.artifacts.folder(uri)))
+
+
+def _sealed(
+    session: Session, component: SpanComponent, request: RunRequest, task: SpanTask, uri: str
+) -> NewArtifact:
+    return NewArtifact(
+        type=component.output,
+        uri=uri,
+        digest=session.artifacts.seal(uri),
+        pipeline=request.pipeline,
+        span=task.span,
+        properties=task.output.properties,
+    )
+
+
+def _execution(component: SpanComponent, request: RunRequest, *, fingerprint: str | None) -> NewExecution:
+    return NewExecution(
+        component=type(component).__name__,
+        pipeline=request.pipeline,
+        run=request.run,
+        fingerprint=fingerprint,
+        parameters=dict(component.parameters),
+        origin=dict(request.origin),
+    )

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mlcore.config.loader import find_pipeline, load_pipeline
+from mlcore.errors import ConfigError
+
+PROJECT = Path(__file__).parents[3]
+EXAMPLE = PROJECT / "config" / "pipelines" / "flight_delays.yaml"
+
+
+def changed(folder: Path, old: str, new: str) -> Path:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "flight_delays.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_the_shipped_pipeline_is_valid() -> None:
+    """The example every user starts from loads."""
+    config = load_pipeline(EXAMPLE)
+    assert config.window.train == timedelta(days=60)
+    assert config.push.infra.max_memory == 2 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("window: {", "widow: {", "unknown key 'widow'.*did you mean 'window'"),
+        ("threshold: 0.6", "treshold: 0.6", r"validation_criteria\.0.*unknown key 'treshold'"),
+        ("train: P60D", "train: soon", r"window\.train: .*given: 'soon'"),
+        ("train: P60D", "train: P0D", r"window\.train: .*longer than zero"),
+        ("train: P60D", "train: PT30H", r"window\.train: .*whole number of data\.span"),
+        ("max_memory: 2GiB", "max_memory: lots", r"max_memory: not a size"),
+        ("type: csv", "type: xlsx", r"data\.source\.type: .*'csv'"),
+        ("event_timestamp: time_hour", "event_timestamp: when", "event_timestamp: column 'when' is not in data.columns"),
+        ("column: sched_dep_time", "column: arr_delay", "is the label's: a model must not see it"),
+        ("[[], [origin], [carrier]]", "[[airport]]", "slices: column 'airport'"),
+        ('schedule: "0 6 * * MON"', "schedule: weekly", "schedule: not a cron expression"),
+        ("span: P1D", "span: P1D\n  span: P2D", "key 'span' is there twice"),
+        ("name: flight_delays", "name: other", "does not match the file name"),
+        ("window: {train: P60D, eval: P7D}", "", "window: Field required"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_allowed(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Every mistake in the file is an error that names the key."""
+    with pytest.raises(ConfigError, match=said):
+        load_pipeline(changed(tmp_path, old, new))
+
+
+def test_a_file_that_is_no_yaml_or_no_text_is_named(tmp_path: Path) -> None:
+    """Broken files are reported with their path, not with a parser's traceback."""
+    path = tmp_path / "broken.yaml"
+    path.write_text("name: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not valid YAML") as error:
+        load_pipeline(path)
+    assert error.value.where == str(path)
+    path.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_pipeline(path)
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not a valid pipeline"):
+        load_pipeline(path)
+
+
+def test_an_unknown_pipeline_lists_the_known_ones() -> None:
+    """The message says which names would have worked."""
+    with pytest.raises(ConfigError, match="no pipeline 'flights'") as error:
+        find_pipeline(EXAMPLE.parent, "flights")
+    assert "flight_delays" in error.value.next_step
+
+
+def test_a_huge_value_is_not_quoted_whole(tmp_path: Path) -> None:
+    """Input from outside never makes a message unbounded."""
+    with pytest.raises(ConfigError) as error:
+        load_pipeline(changed(tmp_path, "train: P60D", "train: " + "x" * 10_000))
+    assert len(str(error.value)) < 1_000
