@@ -239,6 +239,7 @@ class PipelineConfig(Section):
     owner: str = ""
     schedule: Annotated[str, AfterValidator(_cron)]
     start_date: date
+    end_date: date | None = Field(default=None, description="No scheduled run starts after this day")
     data: Data
     window: Window
     features: dict[str, Feature] = Field(min_length=1)

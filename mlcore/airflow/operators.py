@@ -1,0 +1,139 @@
+"""The two kinds of task: launch one node of a graph, and start a retraining run where the monitor asks for one.
+
+Constructors only store what they are given; everything that is heavy is imported and done in ``execute``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
+
+from mlcore.airflow.requests import RETRAIN_PREFIX, AirflowRun, resolve_request
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.settings import Settings
+from mlcore.core.window import iso
+from mlcore.errors import (
+    AnomaliesFound,
+    BlessingMissing,
+    ConfigError,
+    DataError,
+    ModelError,
+    NoChampion,
+    WindowError,
+)
+from mlcore.runtime.pipeline import Graph
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_LOG = logging.getLogger(__name__)
+
+INCURABLE = (ConfigError, WindowError, AnomaliesFound, BlessingMissing, DataError, ModelError)
+"""Errors that trying again cannot cure: the run fails at once, and the alert goes out now and not after the retries."""
+
+
+class ComponentOperator(BaseOperator):
+    """Launches one node; returns the execution's id, which is all that goes through XCom."""
+
+    def __init__(self, *, config: PipelineConfig, graph: Graph, node_name: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.graph = graph
+        self.node_name = node_name
+
+    def execute(self, context: Context) -> int:
+        """Run the node, or reuse what an equal execution made."""
+        from mlcore.runtime.launch import launch
+        from mlcore.runtime.logs import install_record_factory
+        from mlcore.runtime.session import open_session
+
+        install_record_factory()
+        node = self.graph[self.node_name]
+        with _airflow_errors():
+            request = resolve_request(
+                airflow_run(context), pipeline=self.config.name, monitoring=self.graph.monitoring
+            )
+            _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
+            upstream = {name: _execution_id(context, name) for name in node.upstream}
+            with open_session(Settings.from_environ(os.environ)) as session:
+                result = launch(
+                    session, self.config, self.graph, self.node_name, request=request, upstream=upstream
+                )
+        return result.execution_id
+
+
+class RetrainOperator(BaseOperator):
+    """Starts exactly one run of the retraining DAG where the drift monitor decided so.
+
+    The run's id follows from the moment alone, so that retries, reruns and two monitors of one moment start one run.
+    A backfilled monitor looks at history: it decides nothing.
+    """
+
+    def __init__(self, *, retraining_dag_id: str, monitor_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.retraining_dag_id = retraining_dag_id
+        self.monitor_task_id = monitor_task_id
+
+    def execute(self, context: Context) -> None:
+        """Read the decision; skip where there is nothing to do, else have Airflow create the run."""
+        from mlcore.runtime.reports import decision_of
+        from mlcore.runtime.session import open_session
+
+        with _airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
+            report = decision_of(session, _execution_id(context, self.monitor_task_id))
+        reasons = "; ".join(report.reasons) or "no reason recorded"
+        if not report.retrain:
+            raise AirflowSkipException(f"no retraining: {reasons}")
+        if airflow_run(context).run_type == "backfill":
+            raise AirflowSkipException(f"a backfilled monitor starts no retraining; it would have: {reasons}")
+        _LOG.info("retraining %s as of %s: %s", self.retraining_dag_id, iso(report.as_of), reasons)
+        raise DagRunTriggerException(
+            trigger_dag_id=self.retraining_dag_id,
+            dag_run_id=f"{RETRAIN_PREFIX}{iso(report.as_of)}",
+            conf={"as_of": iso(report.as_of), "reason": reasons[:500], "report": report.artifact_id},
+            reset_dag_run=False,
+            skip_when_already_exists=True,
+            wait_for_completion=False,
+            allowed_states=["success"],
+            failed_states=["failed"],
+            poke_interval=60,
+            deferrable=False,
+        )
+
+
+def airflow_run(context: Context) -> AirflowRun:
+    """What the task's context says about its run."""
+    dag_run, instance = context["dag_run"], context["ti"]
+    return AirflowRun(
+        dag_id=dag_run.dag_id,
+        run_id=dag_run.run_id,
+        run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+        data_interval_end=dag_run.data_interval_end,
+        params=dict(context["params"]),
+        task_id=instance.task_id,
+        try_number=instance.try_number,
+    )
+
+
+def _execution_id(context: Context, task_id: str) -> int:
+    value = context["ti"].xcom_pull(task_ids=task_id)
+    if not isinstance(value, int):
+        raise AirflowFailException(f"task {task_id} left no execution id: clear it, and with it what follows")
+    return value
+
+
+@contextmanager
+def _airflow_errors() -> Iterator[None]:
+    """Our errors as Airflow's verdicts: skip, fail for good, or (all others) fail and try again."""
+    try:
+        yield
+    except NoChampion as error:
+        raise AirflowSkipException(str(error)) from error
+    except INCURABLE as error:
+        raise AirflowFailException(str(error)) from error

@@ -1,0 +1,56 @@
+"""The parameters of a run, which Airflow shows as a form and checks before the run is created."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param
+
+from mlcore.config.pipeline import PipelineConfig
+
+_DURATION = r"^P([0-9]+W|[0-9]+D(T[0-9]+H)?|T[0-9]+H)$"
+
+
+def monitor_params() -> dict[str, Param]:
+    """Parameters of ``<name>_monitor``."""
+    return {"as_of": _as_of()}
+
+
+def retraining_params(config: PipelineConfig) -> dict[str, Param]:
+    """Parameters of ``<name>``."""
+    return {
+        "as_of": _as_of(),
+        "reason": Param("", type="string", maxLength=500, title="Reason", description="Why; kept for the record."),
+        "force_push": Param(
+            False,
+            type="boolean",
+            title="Force push",
+            description="Make the new model the champion whatever the gates say. Needs a reason.",
+        ),
+        "train": _length("Training window", config.window.train.days),
+        "eval": _length("Evaluation window", config.window.eval.days),
+        "report": Param(
+            None,
+            type=["null", "integer"],
+            title="Drift report",
+            description="Id of the report that asked for this run; the monitor fills it in.",
+        ),
+    }
+
+
+def _as_of() -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="As of",
+        description="The moment the run may know of. Empty: the end of the run's data interval.",
+    )
+
+
+def _length(title: str, days: int) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=_DURATION,
+        title=title,
+        description=f"An ISO 8601 duration such as P30D. Empty: the pipeline's {days} days.",
+    )
