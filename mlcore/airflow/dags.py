@@ -20,6 +20,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 from mlcore.airflow.docs import monitor_doc, retraining_doc
+from mlcore.airflow.naming import MONITOR_SUFFIX
 from mlcore.airflow.operators import ComponentOperator, RetrainOperator
 from mlcore.airflow.params import monitor_params, retraining_params
 from mlcore.airflow.timetable import PipelineTimetable
@@ -29,7 +30,6 @@ from mlcore.config.settings import Settings
 from mlcore.runtime.pipeline import Graph, Node, monitoring_graph, retraining_graph
 
 TAG = "mlcore"
-MONITOR_SUFFIX = "_monitor"
 RETRAIN_TASK = "retrain"
 
 _TASK_DEFAULTS: Mapping[str, Any] = {

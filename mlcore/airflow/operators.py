@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
 
-from mlcore.airflow.requests import RETRAIN_PREFIX, AirflowRun, resolve_request
+from mlcore.airflow.naming import RETRAIN_PREFIX
+from mlcore.airflow.requests import AirflowRun, resolve_request
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
 from mlcore.core.window import iso

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
+from mlcore.airflow.naming import run_name
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Json
 from mlcore.core.window import parse_moment, utc
@@ -15,8 +16,6 @@ from mlcore.errors import ConfigError, WindowError, quoted
 
 _INTERVAL_RUNS = ("scheduled", "backfill")
 _DURATION = TypeAdapter(timedelta)
-MONITOR_PREFIX = "monitor__"
-RETRAIN_PREFIX = "retrain__"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,14 +36,6 @@ class AirflowRun:
     params: Mapping[str, Json] = field(default_factory=dict)
     task_id: str = ""
     try_number: int = 1
-
-
-def run_name(run_id: str, *, monitoring: bool) -> str:
-    """The run's name in the metadata store.
-
-    Both DAGs of a pipeline name their runs alike, and one pipeline's run names are unique.
-    """
-    return MONITOR_PREFIX + run_id if monitoring else run_id
 
 
 def resolve_request(run: AirflowRun, *, pipeline: str, monitoring: bool) -> RunRequest:
