@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -17,8 +18,8 @@ from mlcore.components.base import Component, Inputs, Output, Payload, SpanCompo
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ExecutionState, NewArtifact, NewExecution
-from mlcore.errors import ArtifactMissing
-from mlcore.metadata.store import Publication
+from mlcore.errors import ArtifactMissing, MlcoreError
+from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.fingerprint import fingerprint
 from mlcore.runtime.logs import log_context
@@ -74,7 +75,8 @@ def launch(
         resolver = Resolver(
             config=config, request=request, monitoring=graph.monitoring, upstream=upstream, session=session
         )
-        inputs = {key: resolver.resolve(binding) for key, binding in node.inputs.items()}
+        with _recorded(session, node, request):
+            inputs = {key: resolver.resolve(binding) for key, binding in node.inputs.items()}
         if issubclass(node.component, SpanComponent):
             spans = launch_spans(session, node.component(config), request, inputs["source"])
             execution_id, state, summary = spans.execution_id, spans.state, spans.summary
@@ -88,6 +90,24 @@ def launch(
         summary=summary,
         seconds=time.monotonic() - started,
     )
+
+
+@contextmanager
+def _recorded(session: Session, node: Node, request: RunRequest) -> Iterator[None]:
+    """A node that fails before it has inputs leaves an execution too: alerts and lists read the reason there."""
+    try:
+        yield
+    except MlcoreError as error:
+        with suppress(MlcoreError):
+            execution = NewExecution(
+                component=node.component.__name__,
+                pipeline=request.pipeline,
+                run=request.run,
+                fingerprint=None,
+                origin={**request.origin, "node": node.name},
+            )
+            session.metadata.fail(session.metadata.begin(execution, {}).id, str(error))
+        raise
 
 
 def _launch(
@@ -125,8 +145,14 @@ def _run_locked(
             return reused[0], ExecutionState.CACHED
         readable = read_payloads(session, inputs)
         begun = session.metadata.begin(execution, _ids(inputs))
-        with log_context(execution=begun.id), attempt(session, [begun.id]):
-            _run(session, component, begun.id, readable)
+        try:
+            with log_context(execution=begun.id), attempt(session, [begun.id]):
+                _run(session, component, begun.id, readable)
+        except AlreadyPublished:
+            reused = _reuse(session, execution, inputs)
+            if reused is None:
+                raise
+            return reused[0], ExecutionState.CACHED
         return begun.id, ExecutionState.COMPLETE
 
 

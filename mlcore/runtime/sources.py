@@ -10,11 +10,8 @@ from mlcore.artifacts.store import digest_file
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import Artifact, ArtifactType, NewArtifact
 from mlcore.core.window import Span
-from mlcore.errors import SpanMissing
-from mlcore.ingest.paths import span_path
+from mlcore.ingest.paths import existing_paths
 from mlcore.runtime.session import Session
-
-_NAMED_MISSING = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,24 +39,13 @@ def source_files(session: Session, config: PipelineConfig, spans: Sequence[Span]
 
 
 def _find(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> list[_Found]:
-    found, missing = [], []
-    for span in spans:
-        path = span_path(config.data.source, span, session.project)
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            missing.append((span, path))
-        else:
-            found.append(_Found(span=span, path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns))
-    if missing:
-        named = ", ".join(span.label for span, _ in missing[:_NAMED_MISSING])
-        more = f" and {len(missing) - _NAMED_MISSING} more" if len(missing) > _NAMED_MISSING else ""
-        raise SpanMissing(
-            f"{len(missing)} of the window's {len(spans)} spans have no file: {named}{more}",
-            where=str(missing[0][1]),
-            next_step="deliver the files, or choose a moment (--at) whose window has data; then run again",
-        )
-    return found
+    paths = existing_paths(config.data.source, spans, session.project)
+    return [_status(span, path) for span, path in zip(spans, paths, strict=True)]
+
+
+def _status(span: Span, path: Path) -> _Found:
+    status = path.stat()
+    return _Found(span=span, path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
 def _is(artifact: Artifact | None, file: _Found) -> bool:

@@ -1,0 +1,32 @@
+"""Source files to Examples, a span at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlcore.components.base import SpanComponent, SpanTask
+from mlcore.core.types import ArtifactType, Json
+
+
+class ExampleGen(SpanComponent):
+    """Reads each span's file once, checks it and keeps its rows, typed and labelled."""
+
+    input = ArtifactType.SOURCE_FILE
+    output = ArtifactType.EXAMPLES
+    code = ("ingest", "core")
+    libraries = ("pyarrow",)
+
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        data: dict[str, Json] = self.config.data.model_dump(mode="json")
+        source = {key: value for key, value in self.config.data.source.model_dump(mode="json").items() if key != "path"}
+        return {**data, "source": source}
+
+    def run(self, tasks: Sequence[SpanTask]) -> None:
+        from mlcore.ingest.spans import SpanJob, ingest_spans
+
+        jobs = [SpanJob(span=task.span, path=task.source.path, folder=task.output.path) for task in tasks]
+        for task, ingested in zip(tasks, ingest_spans(jobs, self.config.data), strict=True):
+            task.output.properties.update(
+                rows=ingested.rows, labelled=ingested.labelled, non_finite=dict(ingested.non_finite)
+            )

@@ -1,0 +1,1 @@
+"""The metadata store: artifacts, executions and how they hang together, on PostgreSQL."""

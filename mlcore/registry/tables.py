@@ -1,0 +1,65 @@
+"""The registry's tables, beside those of the metadata store and in its transactions."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from mlcore.metadata.tables import metadata
+
+_MOMENT = DateTime(timezone=True)
+
+model_version = Table(
+    "model_version",
+    metadata,
+    Column("pipeline", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("artifact_id", BigInteger, ForeignKey("artifact.id"), nullable=False),
+    Column("evaluation_id", BigInteger, ForeignKey("artifact.id"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("train_start", _MOMENT, nullable=False),
+    Column("train_end", _MOMENT, nullable=False),
+    Column("window_end", _MOMENT, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    UniqueConstraint("pipeline", "digest", name="one_version_a_digest"),
+    CheckConstraint("version > 0", name="versions_count_from_one"),
+    CheckConstraint("train_start < train_end AND train_end < window_end", name="evaluated_after_training"),
+)
+alias = Table(
+    "alias",
+    metadata,
+    Column("pipeline", Text, primary_key=True),
+    Column("alias", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    ForeignKeyConstraint(["pipeline", "version"], ["model_version.pipeline", "model_version.version"]),
+    CheckConstraint("alias = lower(alias)", name="aliases_are_lower_case"),
+)
+alias_history = Table(
+    "alias_history",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("pipeline", Text, nullable=False),
+    Column("alias", Text, nullable=False),
+    Column("from_version", Integer),
+    Column("to_version", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("moved_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    ForeignKeyConstraint(["pipeline", "to_version"], ["model_version.pipeline", "model_version.version"]),
+)
