@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import setproctitle
+
 from mlcore.platform.forking import fork, import_task_modules, run_airflow
 from mlcore.platform.layout import Layout
 from mlcore.platform.processes import ProcessId, end, in_session, wait_gone
@@ -96,6 +98,7 @@ class Child:
         return True
 
     def _work(self) -> None:
+        setproctitle.setproctitle(f"airflow {self.name}")
         if self.name == "scheduler":
             import_task_modules()
         os.read(self._gate, 1)

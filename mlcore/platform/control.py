@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
 
 from mlcore.config.settings import Settings
 from mlcore.errors import PlatformError
 from mlcore.platform.children import SERVICES
+from mlcore.platform.credentials import load_credentials
+from mlcore.platform.environment import Ports, airflow_environment, over
 from mlcore.platform.layout import Layout
 from mlcore.platform.locks import FileLock
-from mlcore.platform.postgres import EmbeddedPostgres
+from mlcore.platform.postgres import EmbeddedPostgres, ensure_database
 from mlcore.platform.processes import HOME_MARKER, belonging_to, end
 from mlcore.platform.state import Phase, PlatformState, supervised
 from mlcore.platform.supervisor import ALREADY_RUNNING
-
-_LOG = logging.getLogger(__name__)
 
 _UP_SECONDS = 300.0
 _DOWN_SECONDS = 60.0
@@ -34,7 +37,7 @@ class Started:
     ours: bool
 
 
-def check_python(version: tuple[int, ...] = tuple(sys.version_info)) -> None:
+def check_python(version: tuple[int, ...] = sys.version_info[:2]) -> None:
     """Raises ``PlatformError`` on a Python that Airflow or Beam do not support."""
     if not OLDEST_PYTHON <= version[:2] < TOO_NEW_PYTHON:
         raise PlatformError(
@@ -98,9 +101,7 @@ def _spawn(layout: Layout, settings: Settings, port: int, ambient: Mapping[str, 
         )
 
 
-def supervisor_command(
-    settings: Settings, port: int, ambient: Mapping[str, str]
-) -> tuple[list[str], dict[str, str]]:
+def supervisor_command(settings: Settings, port: int, ambient: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """The command and environment of the supervisor, for who starts it or becomes it (`up --foreground`)."""
     given = {
         "MLCORE_PROJECT": str(settings.project),
@@ -157,7 +158,30 @@ def down(settings: Settings) -> Stopped:
     return Stopped(was_running=was_running, leftovers=len(leftovers), postgres_still_used=still_used)
 
 
-def log_files(layout: Layout) -> dict[str, str]:
+def become_supervisor(settings: Settings, port: int, ambient: Mapping[str, str]) -> NoReturn:
+    """Turns this process into the supervisor (`up --foreground`): it ends when it is asked to stop."""
+    check_python()
+    Layout.of(settings.home).create()
+    command, environ = supervisor_command(settings, port, ambient)
+    os.execve(command[0], command, environ)  # noqa: S606  ourselves
+
+
+@contextmanager
+def airflow_command_environment(settings: Settings, ambient: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The environment for one of Airflow's commands, whose database answers while the context is open.
+
+    That of the running platform; when none runs, PostgreSQL alone is started for it.
+    """
+    layout = Layout.of(settings.home)
+    with ensure_database(settings) as url:
+        layout.create()
+        state = PlatformState.read(layout)
+        ports = Ports(api=state.port) if state and supervised(layout) else Ports()
+        platform = airflow_environment(replace(settings, database_url=url), ports, load_credentials(layout))
+        yield over(ambient, platform)
+
+
+def log_files(layout: Layout) -> dict[str, Path]:
     """The services' names and their logs, those that exist."""
     names = ("supervisor", "postgres", "migrate-airflow", "migrate-mlcore", *SERVICES)
-    return {name: str(layout.log(name)) for name in names if layout.log(name).exists()}
+    return {name: layout.log(name) for name in names if layout.log(name).exists()}

@@ -61,7 +61,7 @@ def connect(url: str, database: str | None = None, *, timeout_seconds: int = 5) 
     import psycopg2
 
     plain = with_driver(url).replace("+psycopg2", "", 1)
-    extra = {} if database is None else {"dbname": database}
+    extra: dict[str, Any] = {} if database is None else {"dbname": database}
     connection = psycopg2.connect(plain, connect_timeout=timeout_seconds, application_name="mlcore", **extra)
     connection.autocommit = True
     return connection

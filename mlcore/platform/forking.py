@@ -79,7 +79,7 @@ def run_airflow(*arguments: str) -> None:
     from airflow.__main__ import main
 
     sys.argv = ["airflow", *arguments]
-    main()
+    main()  # type: ignore[no-untyped-call]
 
 
 def fork(work: Callable[[], None], *, log: Path, before: Callable[[], None] = lambda: None) -> int:

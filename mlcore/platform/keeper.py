@@ -17,8 +17,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlcore.errors import MlcoreError, PlatformError
 from mlcore.platform.layout import Layout
@@ -36,8 +37,13 @@ _SHORT_LIFE_SECONDS = 10.0
 _MOST_SHORT_LIVES = 5
 # Locale and time zone are fixed so that an order by text is the same on every machine.
 _INITDB = (
-    "--auth=trust --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 --no-instructions"
-).split()
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-instructions",
+)
 # mmap: segments in the data folder, which the next start clears; the default leaves files in /dev/shm after a kill -9.
 _OPTIONS = {
     "listen_addresses": "",
@@ -55,6 +61,7 @@ class KeeperState:
     """What the keeper writes down for `mlcore status` and for who waits for the server."""
 
     postmaster: ProcessId | None = None
+    started_at: float = 0.0
     restarts: int = 0
     last_exit_code: int | None = None
     error: str = ""
@@ -207,7 +214,7 @@ class Keeper:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._note(postmaster=ProcessId.of(process.pid), error="")
+        self._note(postmaster=ProcessId.of(process.pid), started_at=time.time(), error="")
         return process
 
     def _watch(self, process: subprocess.Popen[bytes]) -> bool:
@@ -231,14 +238,10 @@ class Keeper:
                 _LOG.warning("PostgreSQL did not stop within %s seconds of %s", seconds, signal_number.name)
         self._note(postmaster=None)
 
-    def _note(self, **changes: object) -> None:
-        self._state = KeeperState(**{**_shallow(self._state), **changes})  # type: ignore[arg-type]
+    def _note(self, **changes: Any) -> None:
+        self._state = replace(self._state, **changes)
         if self._layout.run.exists():
             self._state.write(self._layout)
-
-
-def _shallow(state: KeeperState) -> Mapping[str, object]:
-    return {name: getattr(state, name) for name in KeeperState.__dataclass_fields__}
 
 
 def _flags(options: Mapping[str, str]) -> list[str]:

@@ -1,11 +1,11 @@
 """Where everything lies under the home folder.
 
-    <home>/airflow/        AIRFLOW_HOME: configuration and task logs
-    <home>/artifacts/      the artifact store, unless MLCORE_ARTIFACTS names another
-    <home>/postgres/data/  the embedded PostgreSQL
-    <home>/logs/           one log a service
-    <home>/secrets/        generated once, mode 0700
-    <home>/run/, <home>/tmp/   only while something runs: locks, sockets, state, temporary files
+<home>/airflow/        AIRFLOW_HOME: configuration and task logs
+<home>/artifacts/      the artifact store, unless MLCORE_ARTIFACTS names another
+<home>/postgres/data/  the embedded PostgreSQL
+<home>/logs/           one log a service
+<home>/secrets/        generated once, mode 0700
+<home>/run/, <home>/tmp/   only while something runs: locks, sockets, state, temporary files
 """
 
 from __future__ import annotations

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from mlcore.platform.databases import airflow_url, connect
 from mlcore.platform.forking import run_airflow
 
-_NOTE_TABLE = "mlcore_migrated"
-
 
 def needed(mlcore_url: str) -> dict[str, Callable[[], None]]:
     """What has to be done, by the name of its log; each to be run in a process of its own, at the same time."""
@@ -28,8 +26,6 @@ def needed(mlcore_url: str) -> dict[str, Callable[[], None]]:
         run_airflow("db", "migrate")
 
     work: dict[str, Callable[[], None]] = {"migrate-mlcore": migrate_mlcore}
-    import importlib.util  # TEMP
-    if not importlib.util.find_spec("mlcore.metadata.store"): work = {}
     if not is_current(airflow_url(mlcore_url)):
         work["migrate-airflow"] = migrate_airflow
     return work
@@ -45,7 +41,7 @@ def is_current(url: str) -> bool:
         return False
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT versions, revision = (SELECT version_num FROM alembic_version) FROM {_NOTE_TABLE}")
+            cursor.execute("SELECT versions, revision = (SELECT version_num FROM alembic_version) FROM mlcore_migrated")
             return bool(cursor.fetchone() == (_versions(), True))
     except psycopg2.Error:
         return False
@@ -58,9 +54,9 @@ def note_current(url: str) -> None:
     connection = connect(url)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {_NOTE_TABLE} (versions text, revision text)")
-            cursor.execute(f"DELETE FROM {_NOTE_TABLE}")
-            cursor.execute(f"INSERT INTO {_NOTE_TABLE} SELECT %s, version_num FROM alembic_version", (_versions(),))
+            cursor.execute("CREATE TABLE IF NOT EXISTS mlcore_migrated (versions text, revision text)")
+            cursor.execute("DELETE FROM mlcore_migrated")
+            cursor.execute("INSERT INTO mlcore_migrated SELECT %s, version_num FROM alembic_version", (_versions(),))
     finally:
         connection.close()
 

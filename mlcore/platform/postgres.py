@@ -13,11 +13,13 @@ from urllib.parse import quote
 
 from mlcore.config.settings import Settings
 from mlcore.errors import PlatformError
+from mlcore.platform.credentials import noted_database_url
 from mlcore.platform.databases import create_databases, reachable, with_driver
 from mlcore.platform.keeper import SUPERUSER, KeeperState, programs, spawn
 from mlcore.platform.layout import Layout
 from mlcore.platform.locks import FileLock
 from mlcore.platform.processes import end, inside, keepers_of, wait_gone
+from mlcore.platform.state import supervised
 
 _LOG = logging.getLogger(__name__)
 
@@ -138,11 +140,11 @@ class EmbeddedPostgres:
 def ensure_database(settings: Settings) -> Iterator[str]:
     """The URL of mlcore's database, reachable while the context is open.
 
-    That is ``settings.database_url`` when given, else the embedded server's: the running one, or one that is
-    started and stops at the end if nobody else uses it by then.
+    That is ``settings.database_url`` when given, or what the running platform was given; else the embedded server's:
+    the running one, or one that is started and stops at the end if nobody else uses it by then.
     """
-    if settings.database_url:
-        yield with_driver(settings.database_url)
+    if url := given_database(settings):
+        yield url
         return
     server = EmbeddedPostgres(settings.home)
     server.start()
@@ -150,6 +152,14 @@ def ensure_database(settings: Settings) -> Iterator[str]:
         yield server.url(MLCORE_DATABASE)
     finally:
         server.stop()
+
+
+def given_database(settings: Settings) -> str | None:
+    """The address of the server that takes the embedded one's place, if there is one."""
+    if settings.database_url:
+        return with_driver(settings.database_url)
+    layout = Layout.of(settings.home)
+    return noted_database_url(layout) if supervised(layout) else None
 
 
 def wait_stopped(home: Path, timeout_seconds: float = _STOP_SECONDS) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -91,10 +89,7 @@ def _service(values: dict[str, Any]) -> ServiceState:
 
 def supervised(layout: Layout) -> bool:
     """Whether a supervisor of this home lives; unlike its state file, its lock cannot be stale."""
-    try:
-        if not stat.S_ISREG(os.stat(layout.supervisor_lock).st_mode):
-            return False
-    except OSError:
+    if not layout.supervisor_lock.exists():
         return False
     lock = FileLock(layout.supervisor_lock)
     free = lock.try_acquire()
