@@ -21,6 +21,7 @@ from mlcore.config.settings import Settings
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+
     from mlcore.core.types import Json
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +47,9 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
 @hookimpl
 def on_starting(component: Any) -> None:
     """Send what a scheduler that was stopped had left."""
-    if getattr(component, "job_type", None) == "SchedulerJob" and Outbox.of(Settings.from_environ(os.environ)).waiting():
+    if getattr(component, "job_type", None) != "SchedulerJob":
+        return
+    if Outbox.of(Settings.from_environ(os.environ)).waiting():
         start_sender()
 
 

@@ -27,6 +27,7 @@ class LazyApp:
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
+        """Answer one request."""
         if self._app is None:
             from mlcore.airflow.pages import create_app
 

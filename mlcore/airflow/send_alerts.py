@@ -78,10 +78,10 @@ def _reasons(pipeline: str, run: str, settings: Settings) -> dict[str, str]:
 
     try:
         with open_session(settings) as session:
-            executions = session.metadata.executions(pipeline=pipeline, run=run)
+            executions = session.metadata.executions(pipeline, run)
     except MlcoreError as error:
         return {"": f"unknown, because the metadata database does not answer either: {error.what}"}
-    newest = {str(execution.origin.get("node") or execution.origin.get("task_id")): execution for execution in executions}
+    newest = {str(execution.origin.get("task_id")): execution for execution in executions}
     return {
         node: execution.error
         for node, execution in newest.items()

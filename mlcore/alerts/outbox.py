@@ -1,5 +1,7 @@
 """Alerts on their way: one small file each, so that none is sent twice and none is lost with the process that sends.
 
+::
+
     <folder>/pending/<key>.json     to be sent
     <folder>/sent/<key>             was sent (or had nowhere to go): an equal one is not taken again
     <folder>/failed/<key>.json      could not be delivered

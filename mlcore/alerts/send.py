@@ -94,7 +94,8 @@ def _deliver(url: str, alert: Alert) -> None:
         title=alert.title, body=alert.body, notify_type=NotifyType.FAILURE, body_format=NotifyFormat.TEXT
     )
     if not delivered:
-        raise AlertError(f"{target.url(privacy=True)}: the service refused it or could not be reached")
+        shown = target.url(privacy=True)  # type: ignore[no-untyped-call]
+        raise AlertError(f"{shown}: the service refused it or could not be reached")
 
 
 def _masked(url: str) -> str:

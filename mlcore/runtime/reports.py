@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mlcore.core.types import Artifact, ArtifactType
 from mlcore.core.window import parse_moment
-from mlcore.errors import ArtifactMissing, MetadataError
+from mlcore.errors import ArtifactMissing, MetadataError, MetadataUnavailable
 from mlcore.runtime.session import Session
 
 
@@ -57,10 +57,16 @@ def find_report(session: Session, artifact_id: int, *, pipeline: str | None = No
     Raises:
         ArtifactMissing: There is no such report, or it is not of ``pipeline``.
     """
-    artifacts = [a for a in session.metadata.artifacts([artifact_id]) if a.type is ArtifactType.DRIFT_REPORT]
-    if not artifacts or pipeline not in (None, artifacts[0].pipeline):
-        raise ArtifactMissing(f"{pipeline or 'this installation'} has no drift report {artifact_id}")
-    return artifacts[0], _report(artifacts[0])
+    of = pipeline or "this installation"
+    try:
+        (artifact,) = session.metadata.artifacts([artifact_id])
+    except MetadataUnavailable:
+        raise
+    except MetadataError as error:
+        raise ArtifactMissing(f"{of} has no drift report {artifact_id}") from error
+    if artifact.type is not ArtifactType.DRIFT_REPORT or pipeline not in (None, artifact.pipeline):
+        raise ArtifactMissing(f"{of} has no drift report {artifact_id}")
+    return artifact, _report(artifact)
 
 
 def report_html(session: Session, artifact_id: int) -> str:
