@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
 
 from mlcore.metadata.migrate import migrate
 from mlcore.platform.postgres import EmbeddedPostgres
+
+# Examples are slow the first time libraries load; how long one takes is no property of the code.
+settings.register_profile("mlcore", deadline=None)
+settings.load_profile("mlcore")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Apache Beam: pipeline options, sources, sinks. It combines any accumulator and knows none."""

@@ -1,0 +1,1 @@
+"""Runs: windows resolved, components launched, outputs published; the local runner."""

@@ -1,0 +1,36 @@
+"""Statistics of many spans in one Beam job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from mlcore.beam.combine import Shard, accumulate
+from mlcore.statistics.accumulate import DatasetAccumulator
+from mlcore.statistics.files import FILE_NAME, from_bytes, to_bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatisticsJob:
+    """One span: its Parquet file, and the folder its statistics go to."""
+
+    key: str
+    examples: Path
+    folder: Path
+
+
+def span_statistics(jobs: Sequence[StatisticsJob]) -> None:
+    """Write the statistics of every span, each read once."""
+    shards = [Shard(key=job.key, path=str(job.examples), target=str(job.folder / FILE_NAME)) for job in jobs]
+    accumulate(shards, make=_make, fold=_fold)
+
+
+def _make(batches: Iterable[pa.RecordBatch]) -> bytes:
+    return to_bytes(DatasetAccumulator.of(batches))
+
+
+def _fold(states: Sequence[bytes]) -> bytes:
+    return states[0] if len(states) == 1 else to_bytes(DatasetAccumulator.merge([from_bytes(s) for s in states]))

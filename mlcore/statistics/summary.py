@@ -1,0 +1,140 @@
+"""What accumulators say: the numbers people and gates read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from mlcore.statistics.accumulate import ColumnAccumulator, DatasetAccumulator
+
+QUANTILES = tuple(step / 10 for step in range(11))
+_TOP = 20
+_BINS = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bin:
+    """A histogram's bin ``[low, high)``, the last one closed."""
+
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NumericSummary:
+    """Of a number's finite values; ``std`` is the population's.
+
+    Attributes:
+        quantiles: Deciles from the minimum to the maximum.
+        histogram: Ten bins of equal width.
+    """
+
+    mean: float
+    std: float
+    zeros: int
+    minimum: float
+    maximum: float
+    median: float
+    quantiles: tuple[float, ...]
+    histogram: tuple[Bin, ...]
+    nan: int
+    infinite: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StringSummary:
+    """Of a string's values; the average length is in characters."""
+
+    top: tuple[tuple[str, int], ...]
+    average_length: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnSummary:
+    """One column of a dataset.
+
+    Attributes:
+        count: Rows that have a value.
+        distinct_exact: Whether ``distinct`` was counted, not estimated.
+    """
+
+    name: str
+    type: str
+    rows: int
+    count: int
+    missing: int
+    distinct: int
+    distinct_exact: bool
+    numeric: NumericSummary | None = None
+    string: StringSummary | None = None
+
+    @property
+    def present_fraction(self) -> float:
+        return self.count / self.rows if self.rows else 0.0
+
+
+def summarise(dataset: DatasetAccumulator) -> tuple[ColumnSummary, ...]:
+    """Every column's numbers, in the dataset's order."""
+    return tuple(_column(name, column) for name, column in dataset.columns.items())
+
+
+def _column(name: str, column: ColumnAccumulator) -> ColumnSummary:
+    return ColumnSummary(
+        name=name,
+        type=column.type,
+        rows=column.rows,
+        count=column.rows - column.missing,
+        missing=column.missing,
+        distinct=column.values.distinct,
+        distinct_exact=column.values.complete,
+        numeric=_numeric(column) if column.type in ("int64", "float64", "bool") and len(column.values.values) else None,
+        string=_string(column) if column.type == "string" and len(column.values.values) else None,
+    )
+
+
+def _numeric(column: ColumnAccumulator) -> NumericSummary:
+    finite = column.rows - column.missing - column.nan - column.infinite
+    mean = column.total.fraction() / finite
+    variance = max(column.total_squares.fraction() / finite - mean * mean, Fraction(0))
+    quantiles = column.values.quantiles(QUANTILES)
+    return NumericSummary(
+        mean=float(mean),
+        std=math.sqrt(variance),
+        zeros=column.zeros,
+        minimum=quantiles[0],
+        maximum=quantiles[-1],
+        median=column.values.quantiles([0.5])[0],
+        quantiles=tuple(quantiles),
+        histogram=_histogram(column, quantiles[0], quantiles[-1]),
+        nan=column.nan,
+        infinite=column.infinite,
+    )
+
+
+def _histogram(column: ColumnAccumulator, low: float, high: float) -> tuple[Bin, ...]:
+    edges = np.linspace(low, high, _BINS + 1) if high > low else np.array([low, high])
+    numbers = column.values.values.to_numpy(zero_copy_only=False)
+    index = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
+    counts = np.bincount(index, weights=column.values.counts, minlength=len(edges) - 1)
+    return tuple(_bins(edges.tolist(), counts.tolist()))
+
+
+def _bins(edges: Sequence[float], counts: Sequence[float]) -> list[Bin]:
+    return [
+        Bin(low=low, high=high, count=round(count))
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
+
+
+def _string(column: ColumnAccumulator) -> StringSummary:
+    import pyarrow.compute as pc
+
+    lengths = pc.utf8_length(column.values.values).to_numpy()
+    counts = column.values.counts
+    top = tuple((str(value), count) for value, count in column.values.top(_TOP))
+    return StringSummary(top=top, average_length=float((lengths * counts).sum() / counts.sum()))
