@@ -1,12 +1,20 @@
-"""Fixtures that many tests share: a real PostgreSQL, and a fresh migrated database in it."""
+"""Fixtures that many tests share: a real PostgreSQL with a fresh migrated database, a mail server, a webhook."""
 
 from __future__ import annotations
 
+import email
+import email.policy
+import json
 import secrets
+import socket
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
 
@@ -56,3 +64,85 @@ def _execute(url: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+class MailServer:
+    """A real SMTP server on this machine that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.messages: list[email.message.EmailMessage] = []
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.messages.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 OK"
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+
+class Webhook:
+    """A real HTTP server on this machine that keeps the JSON it is sent."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                hook.paths.append(self.path)
+                hook.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        return Handler
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture(scope="session")
+def session_mail_server() -> Iterator[MailServer]:
+    """A mail server for as long as the tests."""
+    server = MailServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def session_webhook() -> Iterator[Webhook]:
+    """A webhook for as long as the tests."""
+    hook = Webhook()
+    yield hook
+    hook.stop()
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A mail server without mail."""
+    server = MailServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A webhook that nobody has called."""
+    hook = Webhook()
+    yield hook
+    hook.stop()

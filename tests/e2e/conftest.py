@@ -1,0 +1,138 @@
+"""One real platform for all end-to-end tests: Airflow's processes over an embedded PostgreSQL, in a fresh folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mlcore.config.settings import Settings
+from mlcore.platform.control import down, up
+from mlcore.platform.credentials import load_credentials
+from mlcore.platform.environment import Ports, airflow_environment, over
+from mlcore.platform.layout import Layout
+
+# The platform outlives the handle of the process that was started for it.
+IGNORE_DETACHED = pytest.mark.filterwarnings("ignore:Exception ignored in. <function Popen.__del__")
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """A running platform, its HTTP client (logged in as admin), and what its alerts reached."""
+
+    settings: Settings
+    client: httpx.Client
+    token: str
+    environment: dict[str, str]
+    mail: list[Any]
+    webhook: list[Any]
+
+    def wait_for_dag(self, dag_id, seconds=60):
+        """Until the dag processor has brought the DAG to the database; then let it run."""
+        until(lambda: self.client.get(f"/api/v2/dags/{dag_id}").status_code == 200, seconds, f"DAG {dag_id}")
+        self.client.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+
+    def trigger(self, dag_id, run_id, **conf):
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        answer = self.client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        assert answer.status_code == 200, answer.text
+
+    def run_state(self, dag_id, run_id):
+        answer = self.client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+        return answer.json()["state"] if answer.status_code == 200 else None
+
+    def finished(self, dag_id, run_id, seconds):
+        """The run's final state."""
+        until(lambda: self.run_state(dag_id, run_id) in ("success", "failed"), seconds, f"{dag_id} {run_id}")
+        return self.run_state(dag_id, run_id)
+
+    def tasks(self, dag_id, run_id):
+        """State of the run's tasks."""
+        found = self.client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+
+    def until(self, condition, seconds, what):
+        until(condition, seconds, what)
+
+
+def until(condition, seconds, what):
+    """Poll until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.3)
+    pytest.fail(f"{what} did not come within {seconds} s")
+
+
+def make_project(folder, *, smtp_port, hook_port):
+    """A project as a user has it: this repository's plugin, pipelines that are variations of flight_delays."""
+    for name in ("config/pipelines", "dags", "plugins"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(ROOT / "plugins" / "mlcore_plugin.py", folder / "plugins")
+    shutil.copytree(Path(__file__).parent / "dags", folder / "dags", dirs_exist_ok=True)
+    urls = [
+        f"mailto://127.0.0.1:{smtp_port}?from=mlcore@example.org&to=team@example.org",
+        f"json://127.0.0.1:{hook_port}/${{TEST_HOOK_TOKEN}}",
+    ]
+    text = (ROOT / "config" / "pipelines" / "flight_delays.yaml").read_text()
+    alerting = re.sub(r"^alerts:.*$", f"alerts: {{urls: {json.dumps(urls)}}}", text, flags=re.MULTILINE)
+    for name in ("flight_delays", "killed"):
+        changed = alerting.replace("name: flight_delays", f"name: {name}", 1)
+        (folder / "config" / "pipelines" / f"{name}.yaml").write_text(changed)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory, session_mail_server, session_webhook):
+    """Airflow, up; stopped without a trace at the end."""
+    project = tmp_path_factory.mktemp("project")
+    make_project(project, smtp_port=session_mail_server.port, hook_port=session_webhook.port)
+    settings = Settings.from_environ({"MLCORE_PROJECT": str(project)})
+    ambient = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("MLCORE_", "AIRFLOW"))},
+        "TEST_HOOK_TOKEN": "t0ken",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
+    }
+    try:
+        state = up(settings, _free_port(), ambient).state
+        layout = Layout.of(settings.home)
+        secrets = load_credentials(layout)
+        environment = over(ambient, airflow_environment(settings, Ports(api=state.port), secrets))
+        password = json.loads(secrets.password_file.read_text())["admin"]
+        with httpx.Client(base_url=state.url, timeout=60, trust_env=False) as client:
+            token = client.post("/auth/token", json={"username": "admin", "password": password}).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            yield Platform(
+                settings=replace(settings, database_url=environment["MLCORE_DATABASE_URL"]),
+                client=client,
+                token=token,
+                environment=environment,
+                mail=session_mail_server.messages,
+                webhook=session_webhook.received,
+            )
+    finally:
+        down(settings)
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def pytest_collection_modifyitems(items):
+    """Every test here may be the one at whose start the platform comes up."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(IGNORE_DETACHED)
