@@ -79,17 +79,19 @@ def _psutil_started(pid: int) -> float | None:
 
 
 def end(processes: Sequence[ProcessId], *, grace_seconds: float, first: signal.Signals = signal.SIGTERM) -> None:
-    """Asks the processes to stop, waits so long, then kills them and waits until they are gone."""
-    for process in processes:
-        process.send(first)
-    if not wait_gone(processes, timeout_seconds=grace_seconds):
+    """Asks the processes to stop, waits so long (0: does not ask), then kills them and waits until they are gone."""
+    if grace_seconds > 0:
         for process in processes:
-            process.send(signal.SIGKILL)
-        wait_gone(processes, timeout_seconds=5)
+            process.send(first)
+        if wait_gone(processes, timeout_seconds=grace_seconds):
+            return
+    for process in processes:
+        process.send(signal.SIGKILL)
+    wait_gone(processes, timeout_seconds=5)
 
 
 def wait_gone(processes: Iterable[ProcessId], *, timeout_seconds: float) -> bool:
-    """Waits until none of the processes is alive; tells whether that was in time. Reaps those that are children."""
+    """Waits until none of the processes is alive; tells whether that was in time."""
     deadline = time.monotonic() + timeout_seconds
     left = list(processes)
     while True:

@@ -44,7 +44,8 @@ _LOOK_SECONDS = 0.5
 _PROBE_SECONDS = 3.0
 _START_PROBE_SECONDS = 0.5
 _SLOW_START_SECONDS = 120.0
-_STOP_SECONDS = 6.0
+# The scheduler waits for running tasks, sometimes also for idle workers, for ever. The others keep nothing.
+_STOP_SECONDS = {"scheduler": 6.0, "api-server": 3.0, "dag-processor": 2.0, "triggerer": 2.0}
 _MIGRATE_SECONDS = 600.0
 _HEALTH_KEYS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
@@ -203,9 +204,9 @@ class Supervisor:
         for group in (first, [child for child in self._children if child.name == "api-server"]):
             for child in group:
                 child.send(signal.SIGTERM)
-            deadline = time.monotonic() + _STOP_SECONDS
-            for child in group:
-                child.stop(timeout_seconds=deadline - time.monotonic())
+            asked = time.monotonic()
+            for child in sorted(group, key=lambda child: _STOP_SECONDS[child.name]):
+                child.stop(timeout_seconds=asked + _STOP_SECONDS[child.name] - time.monotonic())
         end(belonging_to(self._layout.home), grace_seconds=0)
         credentials.forget_database_url(self._layout)
         if not keep_state:
