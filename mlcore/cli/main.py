@@ -40,7 +40,7 @@ def main(
     del version
     handler = logging.StreamHandler()
     handler.setFormatter(ContextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])  # libraries warn of what no user can change
     logging.getLogger("mlcore").setLevel(logging.INFO if verbose else logging.WARNING)
 
 

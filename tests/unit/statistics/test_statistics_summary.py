@@ -85,6 +85,6 @@ def test_a_peer_gets_the_same_numbers() -> None:
         assert ours.numeric.zeros == feature["num_zeros"]
         # The peer keeps floats in 32 bits and sums with rounding.
         for mine, theirs in (("mean", "mean"), ("std", "std_dev"), ("minimum", "min"), ("maximum", "max")):
-            assert getattr(ours.numeric, mine) == pytest.approx(feature[theirs], rel=2e-5), (name, mine)
+            assert getattr(ours.numeric, mine) == pytest.approx(feature[theirs], rel=1e-3), (name, mine)
         checked += 1
     assert checked >= 5

@@ -1,0 +1,28 @@
+"""Examples to Statistics, a span at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlcore.components.base import SpanComponent, SpanTask
+from mlcore.core.types import ArtifactType
+
+
+class StatisticsGen(SpanComponent):
+    """Profiles every column of each span once, all new spans in one Beam job; windows merge what is kept."""
+
+    input = ArtifactType.EXAMPLES
+    output = ArtifactType.STATISTICS
+    code = ("statistics", "accumulators", "beam")
+    libraries = ("pyarrow", "numpy")
+
+    def run(self, tasks: Sequence[SpanTask]) -> None:
+        from mlcore.ingest.examples import FILE_NAME
+        from mlcore.statistics.spans import StatisticsJob, span_statistics
+
+        span_statistics(
+            [
+                StatisticsJob(key=task.span.label, examples=task.source.path / FILE_NAME, folder=task.output.path)
+                for task in tasks
+            ]
+        )

@@ -1,0 +1,37 @@
+"""The training spans' analyzer states to one TransformGraph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlcore.components.base import Component, Inputs, Outputs
+from mlcore.core.types import ArtifactType, Json
+
+
+class Transform(Component):
+    """Merges the training window's analyzer states in span order and fits every feature's constants."""
+
+    inputs = {"states": ArtifactType.ANALYZER_STATE}
+    outputs = {"transform_graph": ArtifactType.TRANSFORM_GRAPH}
+    code = ("transform", "accumulators")
+    libraries = ("numpy",)
+
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        return {
+            name: feature.model_dump(mode="json", exclude={"doc", "owner"})
+            for name, feature in self.config.features.items()
+        }
+
+    def run(self, inputs: Inputs, outputs: Outputs) -> None:
+        from mlcore.transform.graph import fit, write_graph
+        from mlcore.transform.specs import specs_from_config
+        from mlcore.transform.state import read_states
+
+        specs = specs_from_config(self.config.features, self.config.data.columns)
+        graph = fit(specs, read_states(inputs.paths("states")))
+        write_graph(outputs["transform_graph"].path, graph)
+        outputs["transform_graph"].properties.update(features=len(graph.features))
+
+    def summary(self, outputs: Inputs) -> str:
+        return f"{outputs.one('transform_graph').artifact.properties['features']} features"

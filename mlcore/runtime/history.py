@@ -1,0 +1,82 @@
+"""What became of runs, as one row each: for the command line, the demonstration and the UI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlcore.core.types import Artifact, ArtifactType, Execution, ExecutionState, Json
+from mlcore.runtime.session import Session
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRow:
+    """One retraining run.
+
+    Attributes:
+        state: COMPLETE, CACHED when nothing was computed, FAILED, RUNNING or CANCELED.
+        trained: First and last day of the training window; empty before there is a model.
+        rows: Rows trained on.
+        metric: The first metric over all evaluation rows, with its interval.
+        verdict: What the gates and the push came to.
+        version: The registered model version, where the model has one.
+    """
+
+    run: str
+    state: ExecutionState
+    trained: str = ""
+    rows: int | None = None
+    metric: str = ""
+    verdict: str = ""
+    version: int | None = None
+    error: str = ""
+
+
+def list_runs(session: Session, pipeline: str, *, limit: int = 20) -> tuple[RunRow, ...]:
+    """The newest runs of a pipeline, newest first."""
+    versions = {version.artifact_id: version.version for version in session.registry.versions(pipeline)}
+    summaries = session.metadata.runs(pipeline, limit)
+    return tuple(_row(session, pipeline, summary.run, versions) for summary in summaries)
+
+
+def _row(session: Session, pipeline: str, run: str, versions: Mapping[int, int]) -> RunRow:
+    executions = session.metadata.executions(pipeline, run)
+    outputs = session.metadata.outputs_of([execution.id for execution in executions])
+    made: dict[ArtifactType, Artifact] = {}
+    for execution in executions:
+        for artifacts in outputs[execution.id].values():
+            made.update({artifact.type: artifact for artifact in artifacts})
+    model = made.get(ArtifactType.MODEL)
+    return RunRow(
+        run=run,
+        state=_state(executions),
+        trained=_trained(_properties(model)),
+        rows=_number(_properties(model).get("rows")),
+        metric=str(_properties(made.get(ArtifactType.EVALUATION)).get("headline", "")),
+        verdict=str(_properties(made.get(ArtifactType.PUSHED_MODEL)).get("verdict", "")),
+        version=None if model is None else versions.get(model.id),
+        error=next((execution.error.split("\n", 1)[0] for execution in reversed(executions) if execution.error), ""),
+    )
+
+
+def _state(executions: tuple[Execution, ...]) -> ExecutionState:
+    """The state of a run by the newest execution of each of its nodes."""
+    newest = {execution.origin.get("node", execution.component): execution.state for execution in executions}
+    for state in (ExecutionState.FAILED, ExecutionState.CANCELED, ExecutionState.RUNNING, ExecutionState.COMPLETE):
+        if state in newest.values():
+            return state
+    return ExecutionState.CACHED
+
+
+def _trained(properties: Mapping[str, Json]) -> str:
+    if "train_start" not in properties:
+        return ""
+    return f"{str(properties['train_start'])[:10]} to {str(properties['train_end'])[:10]}"
+
+
+def _properties(artifact: Artifact | None) -> Mapping[str, Json]:
+    return {} if artifact is None else artifact.properties
+
+
+def _number(value: Json) -> int | None:
+    return value if isinstance(value, int) else None
