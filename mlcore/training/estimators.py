@@ -1,0 +1,122 @@
+"""An estimator by its import path, with errors that name what was meant."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from mlcore.core.types import Json
+from mlcore.errors import ModelError, quoted
+
+_REQUIRED = ("fit", "predict", "get_params")
+_SEED = "random_state"
+_WHERE = "model.estimator"
+
+
+def resolve_estimator(path: str, params: Mapping[str, Json]) -> Any:
+    """An unfitted estimator.
+
+    A classifier or regressor that draws random numbers and was given no ``random_state`` gets 0, because two trainings
+    on the same rows must give the same model.
+
+    Args:
+        path: Import path of a class that follows scikit-learn's conventions.
+        params: Its parameters by name.
+
+    Raises:
+        ModelError: There is no such class, it is no estimator, or it has no such parameter; the message lists the
+            names nearest to what was asked for, or those that are allowed.
+    """
+    cls = _find_class(path)
+    allowed = _parameter_names(cls)
+    for name in params:
+        if name not in allowed:
+            raise ModelError(
+                f"{cls.__name__} has no parameter {quoted(name)}{_meant(name, allowed)}",
+                where=f"model.params.{name}",
+                next_step=f"allowed: {', '.join(allowed)}",
+            )
+    given = dict(params)
+    if _SEED in allowed and given.get(_SEED) is None:
+        given[_SEED] = 0
+    try:
+        return cls(**given)
+    except Exception as error:
+        raise ModelError(
+            f"{cls.__name__} refuses its parameters: {quoted(str(error))}",
+            where="model.params",
+            next_step="correct the parameters in the pipeline file",
+        ) from error
+
+
+def _find_class(path: str) -> type[Any]:
+    module_name, _, name = path.rpartition(".")
+    module = _import(module_name, path)
+    found = getattr(module, name, None)
+    if found is None:
+        near = _meant(name, _estimator_names(module))
+        raise ModelError(
+            f"there is no estimator {quoted(path)}{near}",
+            where=_WHERE,
+            next_step=f"correct the name of the class; {module_name} was found",
+        )
+    lacking = [method for method in _REQUIRED if not callable(getattr(found, method, None))]
+    if not inspect.isclass(found) or lacking:
+        raise ModelError(
+            f"{quoted(path)} is not an estimator" + (f": it has no {', '.join(lacking)}" if lacking else ""),
+            where=_WHERE,
+            next_step="name a class that follows scikit-learn's conventions",
+        )
+    if inspect.isabstract(found):
+        raise ModelError(f"{quoted(path)} is abstract", where=_WHERE, next_step="name one of its subclasses")
+    return found
+
+
+def _import(module_name: str, path: str) -> ModuleType:
+    try:
+        return import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"there is no estimator {quoted(path)}: no module {quoted(error.name or module_name)}"
+            + _meant_module(module_name),
+            where=_WHERE,
+            next_step="correct the path, or install the package that has it",
+        ) from error
+    except Exception as error:
+        raise ModelError(
+            f"the module of estimator {quoted(path)} cannot be imported: {quoted(str(error))}",
+            where=_WHERE,
+            next_step=f"make 'import {module_name}' work in this environment",
+        ) from error
+
+
+def _meant_module(module_name: str) -> str:
+    parent, _, last = module_name.rpartition(".")
+    try:
+        package = import_module(parent) if parent else None
+    except ImportError:
+        return ""
+    names = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", None) or [])]
+    near = get_close_matches(last, names, n=1)
+    return f"; did you mean {parent}.{near[0]}?" if near else ""
+
+
+def _estimator_names(module: ModuleType) -> list[str]:
+    public = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
+    return [name for name in public if callable(getattr(getattr(module, name, None), "predict", None))]
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, list(names), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _parameter_names(cls: type[Any]) -> list[str]:
+    parameters = inspect.signature(cls).parameters.values()
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [parameter.name for parameter in parameters if parameter.kind in named]

@@ -1,0 +1,139 @@
+"""Rows to a fitted ``Pipeline(transform, estimator)``, the same bits whenever and wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlcore.core.types import Json
+from mlcore.errors import DataError, ModelError, quoted
+from mlcore.training.estimators import resolve_estimator
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+TRANSFORM_STEP = "transform"
+ESTIMATOR_STEP = "estimator"
+_CATEGORICAL = "categorical_features"
+
+
+class Transformer(Protocol):
+    """What training needs of a fitted transform: rows to a matrix, and which of its columns are categories."""
+
+    @property
+    def categorical_mask(self) -> tuple[bool, ...]: ...
+
+    def transform(self, X: pa.Table) -> npt.NDArray[np.float64]: ...  # noqa: N803 - scikit-learn's name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """A fitted pipeline and the numbers to record with it.
+
+    Attributes:
+        rows: Rows it was fitted on.
+        unlabelled: Rows left out because they have no label.
+        classes: The label's values in the order of ``predict_proba``; empty for a regressor.
+    """
+
+    pipeline: Pipeline
+    rows: int
+    unlabelled: int
+    classes: tuple[Json, ...]
+
+
+def train(
+    table: pa.Table,
+    transformer: Transformer,
+    *,
+    label: str,
+    estimator: str,
+    params: Mapping[str, Json],
+    threads: int = 1,
+) -> Trained:
+    """Fit the estimator on the rows that have a label.
+
+    Args:
+        table: Rows with the transformer's columns and the label.
+        transformer: A fitted scikit-learn transformer; it becomes the first step of the pipeline as it is.
+        label: Name of the label column; rows where it is null are left out.
+        estimator: Import path of the estimator's class.
+        params: Its parameters. Where it takes ``categorical_features`` and none are given, the transformer's are used.
+        threads: Of BLAS and OpenMP while fitting. It is fixed because results of BLAS change with it.
+
+    Raises:
+        DataError: No row has a label, or all have the same one and the estimator is a classifier.
+        ModelError: The estimator is unknown, or refuses its parameters or the rows.
+    """
+    model = resolve_estimator(estimator, params)
+    labelled, labels = _labelled(table, label)
+    if _is_classifier(model):
+        _check_classes(labels, label)
+    mask = transformer.categorical_mask
+    if _CATEGORICAL in model.get_params(deep=False) and _CATEGORICAL not in params and any(mask):
+        model.set_params(**{_CATEGORICAL: np.array(mask)})
+    _fit(model, transformer.transform(labelled), labels, threads)
+    return Trained(
+        pipeline=_pipeline(transformer, model),
+        rows=labelled.num_rows,
+        unlabelled=table.num_rows - labelled.num_rows,
+        classes=tuple(getattr(model, "classes_", np.empty(0)).tolist()),
+    )
+
+
+def _pipeline(transformer: Transformer, model: Any) -> Pipeline:
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([(TRANSFORM_STEP, transformer), (ESTIMATOR_STEP, model)])
+
+
+def _labelled(table: pa.Table, label: str) -> tuple[pa.Table, npt.NDArray[Any]]:
+    if label not in table.column_names:
+        raise DataError(
+            f"the rows have no label column {quoted(label)}",
+            where=f"columns: {quoted(table.column_names)}",
+            next_step="check data.label.name",
+        )
+    if table[label].null_count:
+        table = table.filter(pc.is_valid(table[label]))
+    if table.num_rows == 0:
+        raise DataError(
+            f"no row of the training window has a label {quoted(label)}",
+            next_step="check data.label.column and data.label.delay, or choose a longer window.train",
+        )
+    return table, table[label].to_numpy()
+
+
+def _check_classes(labels: npt.NDArray[Any], label: str) -> None:
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise DataError(
+            f"all {len(labels)} training rows have the label {label} = {quoted(classes[0].item())}: nothing to learn",
+            next_step="check data.label.above, or choose a window.train in which the outcome varies",
+        )
+
+
+def _is_classifier(model: Any) -> bool:
+    from sklearn.base import is_classifier
+
+    return bool(is_classifier(model))
+
+
+def _fit(model: Any, features: npt.NDArray[np.float64], labels: npt.NDArray[Any], threads: int) -> None:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=threads):
+        try:
+            model.fit(features, labels)
+        except (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError) as error:
+            raise ModelError(
+                f"{type(model).__name__} could not be fitted: {quoted(str(error), limit=400)}",
+                where="model",
+                next_step="correct model.params, or give features that need it an option such as missing: 0",
+            ) from error
