@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -21,7 +22,8 @@ from mlcore.config.loader import find_pipeline
 from mlcore.core.request import RunRequest
 from mlcore.core.types import ExecutionState
 from mlcore.core.window import iso, parse_moment
-from mlcore.errors import WindowError, quoted
+from mlcore.errors import MetadataError, WindowError, quoted
+from mlcore.runtime import history
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
 from mlcore.runtime.pipeline import Graph, monitoring_graph, retraining_graph
@@ -152,10 +154,45 @@ def list_runs(pipeline: PipelineName, limit: Annotated[int, typer.Option(min=1, 
     """The newest runs of a pipeline and what became of them."""
     find_pipeline(settings().pipelines, pipeline)
     with session() as stores:
-        found = stores.metadata.runs(pipeline, limit)
+        found = history.list_runs(stores, pipeline, limit=limit)
     if not found:
         notes.print(f"no run of {pipeline} yet; start one with: mlcore run {pipeline} --at <moment>", highlight=False)
-    table = Table("run", "started", "executions", "states", box=None)
-    for row in found:
-        table.add_row(str(row))
+        return
+    console.print(run_table(found))
+
+
+def run_table(rows: Sequence[history.RunRow]) -> Table:
+    """Runs with their windows, metrics, verdicts and versions."""
+    table = Table("run", "state", "trained on", "rows", "metric", "verdict", "version", box=None)
+    for row in rows:
+        table.add_row(
+            Text(row.run),
+            Text(row.state.value, style="red" if row.state is ExecutionState.FAILED else ""),
+            Text(row.trained),
+            "" if row.rows is None else f"{row.rows:,}",
+            Text(row.metric),
+            Text(row.error or row.verdict),
+            "" if row.version is None else str(row.version),
+        )
+    return table
+
+
+@runs.command()
+def show(pipeline: PipelineName, run: Annotated[str, typer.Argument(help="Name of the run.")]) -> None:
+    """Every execution of one run."""
+    with session() as stores:
+        executions = stores.metadata.executions(pipeline, run)
+    if not executions:
+        raise MetadataError(
+            f"there is no run {quoted(run)} of {pipeline}", next_step=f"see: mlcore runs list {pipeline}"
+        )
+    table = Table("execution", "component", "state", "started", "seconds", "error", box=None)
+    for execution in executions:
+        ended = execution.finished_at
+        seconds = "" if ended is None else f"{(ended - execution.started_at).total_seconds():.1f}"
+        error = (execution.error or "").split("\n", 1)[0]
+        started = f"{execution.started_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(
+            str(execution.id), execution.component, execution.state.value, started, seconds, Text(error, style="red")
+        )
     console.print(table)

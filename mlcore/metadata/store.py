@@ -311,13 +311,13 @@ class MetadataStore:
 
     def newest_sources(self, pipeline: str, uris: Sequence[str]) -> dict[str, Artifact]:
         """The newest recorded version of each source file that has one."""
-        query = (
-            select(artifact)
-            .distinct(artifact.c.uri)
+        newest = (
+            select(func.max(artifact.c.id))
             .where(artifact.c.type == ArtifactType.SOURCE_FILE.value)
             .where(artifact.c.pipeline == pipeline, artifact.c.uri.in_(uris))
-            .order_by(artifact.c.uri, artifact.c.id.desc())
+            .group_by(artifact.c.uri)
         )
+        query = select(artifact).where(artifact.c.id.in_(newest))
         with self.begun() as connection:
             return {row.uri: to_artifact(row) for row in connection.execute(query)}
 
