@@ -6,6 +6,7 @@ from airflow.sdk import Param
 
 from mlcore.config.pipeline import PipelineConfig
 
+_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _DURATION = r"^P([0-9]+W|[0-9]+D(T[0-9]+H)?|T[0-9]+H)$"
 
 
@@ -40,7 +41,8 @@ def _as_of() -> Param:
     return Param(
         None,
         type=["null", "string"],
-        format="date-time",
+        format="date-time",  # what makes it a date picker; the pattern is what is checked
+        pattern=_MOMENT,
         title="As of",
         description="The moment the run may know of. Empty: the end of the run's data interval.",
     )
