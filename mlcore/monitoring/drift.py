@@ -42,7 +42,7 @@ class FeatureDrift:
         null_max: The largest of them.
         p_value: ``(1 + null distances at least as large) / (1 + null distances)``.
         drifted: Whether the distance is at least ``min_distance`` and larger than every null distance.
-        change: The bin whose share changed most.
+        change: What the bin holds whose share changed most.
         share_before: Its share of the reference's rows.
         share_now: Its share of the current rows.
     """

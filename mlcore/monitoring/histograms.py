@@ -1,18 +1,24 @@
-"""Days of rows as counts on shared bins: all that the drift decision looks at."""
+"""Days of values as counts on shared bins: all that the drift decision looks at.
+
+The values of a day come counted, as the day's statistics have them: judging drift reads no row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlcore.accumulators.value_counts import ValueCounts
 from mlcore.errors import DataError, quoted
 
 Counts = npt.NDArray[np.int64]
+Edges = npt.NDArray[np.float64]
 
 MAX_BINS = 20
 """Numbers are counted in this many bins, equally filled by the reference, unless they have fewer different values."""
@@ -22,6 +28,24 @@ MAX_CATEGORIES = 100
 
 MISSING = "(missing)"
 OTHER = "(other)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayColumn:
+    """One column on one day.
+
+    Attributes:
+        values: Counts of its strings or finite numbers.
+        present: Rows with such a value: more than ``values`` counts where it does not hold every value.
+        rows: Rows of the day; those without a value, and with NaN or infinity, are counted as missing.
+    """
+
+    values: ValueCounts
+    present: int
+    rows: int
+
+
+Day = Mapping[str, DayColumn]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -46,103 +70,100 @@ class FeatureDays:
                 raise ValueError(f"{self.feature}: {name} has shape {counts.shape} for {len(self.bins)} bins")
 
 
-def count_days(
-    reference: Sequence[pa.Table], current: Sequence[pa.Table], columns: Iterable[str]
-) -> tuple[FeatureDays, ...]:
+def count_days(reference: Sequence[Day], current: Sequence[Day], columns: Iterable[str]) -> tuple[FeatureDays, ...]:
     """Counts of each column by day. The bins are the reference's, so that they do not move with what is judged.
 
-    A missing value and NaN are counted in a bin of their own. A column that a day lacks is missing in all its rows.
-
     Args:
-        reference: One table a day, in time order.
-        current: The same for the days that are judged.
-        columns: The columns to count: strings, booleans and numbers.
+        reference: The days the champion was trained on, in time order.
+        current: The days that are judged.
+        columns: Which columns to count.
 
     Raises:
-        DataError: There is no day, or a column is of a type that cannot be counted.
+        DataError: There is no day, or a column is missing on a day, or is text on one day and numbers on another.
     """
     if not reference or not current:
         raise DataError(
             f"{len(reference)} days of reference and {len(current)} current days cannot be compared",
             next_step="choose a moment with at least one span on both sides",
         )
-    return tuple(
-        _count(name, [_column(day, name) for day in reference], [_column(day, name) for day in current])
-        for name in columns
-    )
+    return tuple(_count(name, _days(name, reference), _days(name, current)) for name in columns)
 
 
-def _column(day: pa.Table, name: str) -> pa.Array | None:
-    """The day's values with NaN as missing; ``None`` where the day has no such column."""
-    if name not in day.column_names:
-        return None
-    column = day[name].combine_chunks()
-    if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_nan(column), None, column)
-    if pa.types.is_boolean(column.type):
-        return column.cast(pa.string())
-    if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
-        return column
-    raise DataError(
-        f"column {name} of type {column.type} cannot be monitored", next_step="choose a column of numbers or strings"
-    )
+def _days(name: str, days: Sequence[Day]) -> list[DayColumn]:
+    try:
+        return [day[name] for day in days]
+    except KeyError as error:
+        raise DataError(
+            f"column {name} has no statistics on one of the days",
+            next_step="run the pipeline again, so that all days are read with the same columns",
+        ) from error
 
 
-def _count(name: str, reference: list[pa.Array | None], current: list[pa.Array | None]) -> FeatureDays:
-    pooled = pa.chunked_array([column for column in reference if column is not None] or [pa.nulls(0, pa.string())])
-    binning = _Categories(pooled) if pa.types.is_string(pooled.type) else _Numbers(pooled)
+def _count(name: str, reference: list[DayColumn], current: list[DayColumn]) -> FeatureDays:
+    kinds = {pa.types.is_string(day.values.values.type) for day in [*reference, *current]}
+    if len(kinds) > 1:
+        raise DataError(
+            f"column {name} is text on some days and numbers on others",
+            next_step="run the pipeline again, so that all days are read with the same types",
+        )
+    pooled = ValueCounts.merge([day.values for day in reference])
+    binning: _Categories | _Numbers = _Categories(pooled) if kinds.pop() else _Numbers(pooled)
     return FeatureDays(
         feature=name,
         bins=(*binning.labels, MISSING),
-        reference=_by_day(binning, reference),
-        current=_by_day(binning, current),
+        reference=np.array([_bins(binning, day) for day in reference]),
+        current=np.array([_bins(binning, day) for day in current]),
     )
 
 
-def _by_day(binning: _Categories | _Numbers, days: list[pa.Array | None]) -> Counts:
-    size = len(binning.labels) + 1
-    counts = np.zeros((len(days), size), dtype=np.int64)
-    for index, day in enumerate(days):
-        if day is not None:
-            counts[index, :-1] = binning.count(day.drop_null())
-            counts[index, -1] = day.null_count
-    return counts
+def _bins(binning: _Categories | _Numbers, day: DayColumn) -> Counts:
+    weights = day.values.counts
+    if not day.values.complete:
+        weights = weights * (day.present / weights.sum())  # the values kept are a fair sample of all
+    index = binning.index(day.values.values)
+    counts = np.rint(np.bincount(index, weights=weights, minlength=len(binning.labels))).astype(np.int64)
+    return np.append(counts, day.rows - day.present)
 
 
 class _Categories:
     """A bin for each frequent value, and one for all others."""
 
-    def __init__(self, pooled: pa.ChunkedArray) -> None:
-        values = pc.value_counts(pooled.drop_null().combine_chunks())
-        ranked = sorted(values.to_pylist(), key=lambda item: (-item["counts"], item["values"]))
-        self._values = pa.array(sorted(item["values"] for item in ranked[:MAX_CATEGORIES]), pa.string())
+    def __init__(self, pooled: ValueCounts) -> None:
+        self._values = pa.array(sorted(str(value) for value, _ in pooled.top(MAX_CATEGORIES)), pa.string())
         self.labels = (*(quoted(value, 60) for value in self._values.to_pylist()), OTHER)
 
-    def count(self, day: pa.Array) -> Counts:
-        if not pa.types.is_string(day.type):
-            day = day.cast(pa.string())
-        index = pc.fill_null(pc.index_in(day, self._values), len(self._values)).to_numpy()
-        return np.bincount(index, minlength=len(self._values) + 1)
+    def index(self, values: pa.Array) -> Counts:
+        found: Counts = pc.fill_null(pc.index_in(values, self._values), len(self._values)).to_numpy()
+        return found
 
 
 class _Numbers:
     """Bins with as many values of the reference in each as the values allow."""
 
-    def __init__(self, pooled: pa.ChunkedArray) -> None:
-        values, counts = np.unique(pooled.drop_null().cast(pa.float64(), safe=False).to_numpy(), return_counts=True)
-        self._edges = _edges(values, counts)
+    def __init__(self, pooled: ValueCounts) -> None:
+        self._edges = _edges(_floats(pooled.values), pooled.counts)
         texts = [f"{edge:.6g}" for edge in self._edges]
-        self.labels = tuple(f"{low} to {high}" for low, high in zip(["-inf", *texts], [*texts, "inf"], strict=True))
+        if len(pooled.values) <= MAX_BINS:
+            self.labels: tuple[str, ...] = (*texts, f"over {texts[-1]}" if texts else "any number")
+        else:
+            between = (f"{low} to {high}" for low, high in pairwise(texts))
+            self.labels = (f"up to {texts[0]}", *between, f"over {texts[-1]}")
 
-    def count(self, day: pa.Array) -> Counts:
-        numbers = day.cast(pa.float64(), safe=False).to_numpy()
-        return np.bincount(np.searchsorted(self._edges, numbers, side="left"), minlength=len(self.labels))
+    def index(self, values: pa.Array) -> Counts:
+        return np.searchsorted(self._edges, _floats(values), side="left")
 
 
-def _edges(values: npt.NDArray[np.float64], counts: Counts) -> npt.NDArray[np.float64]:
-    """Upper bounds, inclusive, of all bins but the last."""
+def _edges(values: Edges, counts: Counts) -> Edges:
+    """Upper bounds, inclusive, of all bins but the last.
+
+    With few values each has a bin, together with what lies below it and was never seen; greater ones have the last.
+    """
     if len(values) <= MAX_BINS:
-        # The last value has a bound too: greater ones were never seen.
         return values
     ranks = np.arange(1, MAX_BINS) * counts.sum() / MAX_BINS
     return np.unique(values[np.searchsorted(np.cumsum(counts), ranks)])
+
+
+def _floats(values: pa.Array) -> Edges:
+    numbers: Edges = values.cast(pa.float64(), safe=False).to_numpy()
+    return numbers

@@ -122,8 +122,9 @@ def _domain(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
         return
     allowed = set(expected.domain.values)
     unexpected = {value: count for value, count in observed.values.items() if value not in allowed}
-    fraction = sum(unexpected.values()) / observed.present
-    if fraction <= 1.0 - expected.domain.min_mass:
+    outside = sum(unexpected.values())
+    mass = (observed.present - outside) / observed.present
+    if mass >= expected.domain.min_mass:
         return
     named = sorted(unexpected.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(
@@ -132,11 +133,11 @@ def _domain(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
     more = f" and {len(named) - _NAMED_VALUES} more" if len(named) > _NAMED_VALUES else ""
     yield Anomaly(
         type=AnomalyType.ENUM_TYPE_UNEXPECTED_STRING_VALUES,
-        severity=_severity(fraction),
+        severity=_severity(outside / observed.present),
         feature=expected.name,
         description=f"Values missing from the schema: {shown}{more}.",
-        observed=fraction,
-        expected=1.0 - expected.domain.min_mass,
+        observed=mass,
+        expected=expected.domain.min_mass,
     )
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import zstandard
+from support.small_data import DAY, make_data
 
-from mlcore.config.pipeline import Data
-from mlcore.core.window import Span
 from mlcore.errors import ConfigError, DataError, MalformedData, MlcoreError, SpanMissing
 from mlcore.ingest.checks import non_finite
 from mlcore.ingest.columns import examples_schema
 from mlcore.ingest.sources import read_span
 
+DATA = make_data()
 HEADER = "id,at,name,amount,day,ok,extra,delay"
 ROWS = [
     "1,2013-01-02T10:00:00Z,a,1.5,2013-01-02,true,x,16",
@@ -29,12 +29,12 @@ Read = Callable[..., pa.Table]
 
 
 @pytest.fixture
-def read(tmp_path: Path, data: Data, span: Span) -> Read:
+def read(tmp_path: Path) -> Read:
     def write_and_read(content: str | bytes, name: str = "day.csv", **source: Any) -> pa.Table:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        changed = data.model_copy(update={"source": data.source.model_copy(update=source)})
-        return read_span(changed, path, span)
+        changed = DATA.model_copy(update={"source": DATA.source.model_copy(update=source)})
+        return read_span(changed, path, DAY)
 
     return write_and_read
 
@@ -48,10 +48,10 @@ def failure(read: Read, content: str | bytes, name: str = "day.csv", **source: A
     return caught.value
 
 
-def test_columns_are_typed_ordered_and_labelled(read: Read, data: Data) -> None:
+def test_columns_are_typed_ordered_and_labelled(read: Read) -> None:
     """The table has the configured columns in their order, then the label; other columns are left out."""
     table = read(TEXT)
-    assert table.schema.equals(examples_schema(data))
+    assert table.schema.equals(examples_schema(DATA))
     assert table["name"].to_pylist() == ["a", "b", None]
     assert table["amount"].to_pylist() == [1.5, 2.0, None]
     assert table["late"].to_pylist() == [1, 0, None]
@@ -76,17 +76,17 @@ def test_a_truncated_compressed_file_is_told_as_cut_off(read: Read, name: str) -
     assert "damaged" in failure(read, b"not compressed at all", name).what
 
 
-def test_a_missing_file_names_the_span_and_the_file(data: Data, span: Span, tmp_path: Path) -> None:
+def test_a_missing_file_names_the_span_and_the_file(tmp_path: Path) -> None:
     """The error is SpanMissing and says which file was expected."""
     with pytest.raises(SpanMissing, match="2013-01-02") as caught:
-        read_span(data, tmp_path / "gone.csv", span)
+        read_span(DATA, tmp_path / "gone.csv", DAY)
     assert caught.value.where.endswith("gone.csv")
 
 
-def test_a_folder_in_place_of_the_file_is_no_traceback(data: Data, span: Span, tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_no_traceback(tmp_path: Path) -> None:
     """What cannot be opened is a DataError with the system's reason."""
     with pytest.raises(DataError, match="directory"):
-        read_span(data, tmp_path, span)
+        read_span(DATA, tmp_path, DAY)
 
 
 @pytest.mark.parametrize(("content", "says"), [("", "empty"), (" \n\n", "empty"), (HEADER + "\n", "no rows")])

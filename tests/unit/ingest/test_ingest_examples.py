@@ -5,9 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.small_data import DAY, make_data
 
-from mlcore.config.pipeline import Data
-from mlcore.core.window import Span
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, MalformedData
 from mlcore.ingest.examples import FILE_NAME, ROW_GROUP_ROWS, iter_batches, read_examples, write_examples
 from mlcore.ingest.spans import Ingested, SpanJob, ingest_spans
@@ -63,7 +62,7 @@ def test_lost_and_damaged_files_are_artifact_errors(folders: list[Path]) -> None
         read_examples(folders[:1], ["a", "gone"])
 
 
-def test_spans_are_ingested_in_order(tmp_path: Path, data: Data, span: Span) -> None:
+def test_spans_are_ingested_in_order(tmp_path: Path) -> None:
     """Each span's file becomes examples, and what is worth knowing of it is returned."""
     jobs = []
     for number in range(2):
@@ -77,18 +76,18 @@ def test_spans_are_ingested_in_order(tmp_path: Path, data: Data, span: Span) -> 
         )
         folder = tmp_path / f"out{number}"
         folder.mkdir()
-        jobs.append(SpanJob(span=span, path=path, folder=folder))
-    assert ingest_spans(jobs, data) == (
+        jobs.append(SpanJob(span=DAY, path=path, folder=folder))
+    assert ingest_spans(jobs, make_data()) == (
         Ingested(rows=1, labelled=1, non_finite={"amount": 1}),
         Ingested(rows=2, labelled=1, non_finite={"amount": 2}),
     )
     assert read_examples([job.folder for job in jobs], ["late"])["late"].to_pylist() == [1, 1, None]
 
 
-def test_a_span_that_cannot_be_read_writes_nothing(tmp_path: Path, data: Data, span: Span) -> None:
+def test_a_span_that_cannot_be_read_writes_nothing(tmp_path: Path) -> None:
     """A malformed span leaves its folder empty."""
     (tmp_path / "bad.csv").write_text("at,id\n")
     (tmp_path / "out").mkdir()
     with pytest.raises(MalformedData):
-        ingest_spans([SpanJob(span=span, path=tmp_path / "bad.csv", folder=tmp_path / "out")], data)
+        ingest_spans([SpanJob(span=DAY, path=tmp_path / "bad.csv", folder=tmp_path / "out")], make_data())
     assert list((tmp_path / "out").iterdir()) == []

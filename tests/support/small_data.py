@@ -1,9 +1,9 @@
+"""A small data section with a column of every type."""
+
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from mlcore.config.pipeline import Data
 from mlcore.core.window import Span, parse_moment
@@ -30,13 +30,3 @@ def make_data(**changes: Any) -> Data:
         "label": {"name": "late", "column": "delay", "above": 15},
     }
     return Data.model_validate(section | changes)
-
-
-@pytest.fixture
-def data() -> Data:
-    return make_data()
-
-
-@pytest.fixture
-def span() -> Span:
-    return DAY

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlcore.errors import ArtifactCorrupt, ArtifactMissing
+from mlcore.schema.anomalies import FILE_NAME, Anomaly, AnomalyType, Severity, read_anomalies, write_anomalies
+from mlcore.schema.schema import Feature, Range, Schema, StringDomain
+from mlcore.schema.summary import DatasetSummary, FeatureSummary, FeatureType
+from mlcore.schema.validate import validate
+
+CARRIER = Feature(
+    name="carrier",
+    type=FeatureType.STRING,
+    required=True,
+    min_fraction=0.9,
+    domain=StringDomain(values=("AA", "UA")),
+)
+TEMP = Feature(
+    name="temp", type=FeatureType.FLOAT, min_fraction=0.5, range=Range(minimum=-50, maximum=150, enforced=True)
+)
+SCHEMA = Schema(features=(CARRIER, TEMP))
+
+
+def carrier(**changes: Any) -> FeatureSummary:
+    summary = FeatureSummary(
+        name="carrier", type=FeatureType.STRING, rows=1000, present=1000, values={"AA": 600, "UA": 400}
+    )
+    return replace(summary, **changes)
+
+
+def temp(**changes: Any) -> FeatureSummary:
+    summary = FeatureSummary(name="temp", type=FeatureType.FLOAT, rows=1000, present=900, minimum=-3.5, maximum=99.0)
+    return replace(summary, **changes)
+
+
+def dataset(*features: FeatureSummary, name: str = "evaluation", rows: int = 1000) -> DatasetSummary:
+    return DatasetSummary(name=name, rows=rows, features=features)
+
+
+def only(*features: FeatureSummary, schema: Schema = SCHEMA) -> Anomaly:
+    (anomaly,) = validate(dataset(*features), schema)
+    return anomaly
+
+
+def test_good_data_has_no_anomalies() -> None:
+    """What meets the schema gives an empty result."""
+    assert validate(dataset(carrier(), temp()), SCHEMA) == ()
+
+
+@pytest.mark.parametrize(
+    ("features", "type_", "severity", "feature"),
+    [
+        ((carrier(),), AnomalyType.SCHEMA_MISSING_COLUMN, Severity.ERROR, "temp"),
+        (
+            (carrier(), temp(), temp(name="new")),
+            AnomalyType.SCHEMA_NEW_COLUMN,
+            Severity.WARNING,
+            "new",
+        ),
+        ((carrier(), temp(type=FeatureType.STRING)), AnomalyType.UNEXPECTED_DATA_TYPE, Severity.ERROR, "temp"),
+        ((carrier(), temp(present=0)), AnomalyType.FEATURE_TYPE_NOT_PRESENT, Severity.ERROR, "temp"),
+        ((carrier(), temp(present=499)), AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT, Severity.ERROR, "temp"),
+        ((carrier(present=999), temp()), AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT, Severity.WARNING, "carrier"),
+        ((carrier(), temp(nan=9)), AnomalyType.FLOAT_TYPE_HAS_NAN, Severity.WARNING, "temp"),
+        ((carrier(), temp(nan=10)), AnomalyType.FLOAT_TYPE_HAS_NAN, Severity.ERROR, "temp"),
+        ((carrier(), temp(infinite=300)), AnomalyType.FLOAT_TYPE_HAS_INF, Severity.ERROR, "temp"),
+        ((carrier(), temp(minimum=-51.0)), AnomalyType.FLOAT_TYPE_SMALL_FLOAT, Severity.ERROR, "temp"),
+        ((carrier(), temp(maximum=1e9)), AnomalyType.FLOAT_TYPE_BIG_FLOAT, Severity.ERROR, "temp"),
+    ],
+)
+def test_each_fault_is_named_as_tfdv_names_it(
+    features: tuple[FeatureSummary, ...], type_: AnomalyType, severity: Severity, feature: str
+) -> None:
+    """One fault gives one anomaly of its kind, in its feature, of its severity."""
+    anomaly = only(*features)
+    assert (anomaly.type, anomaly.severity, anomaly.feature) == (type_, severity, feature)
+    assert anomaly.description
+
+
+@pytest.mark.parametrize(("mass", "severity"), [(10, Severity.WARNING), (11, Severity.ERROR)])
+def test_new_categories_stop_the_run_only_in_numbers(mass: int, severity: Severity) -> None:
+    """Up to a hundredth of the values is a warning, more an error; the new values are named with their share."""
+    anomaly = only(carrier(values={"AA": 1000 - mass, "ZZ": mass - 1, "YY": 1}), temp())
+    assert (anomaly.type, anomaly.severity) == (AnomalyType.ENUM_TYPE_UNEXPECTED_STRING_VALUES, severity)
+    assert "'ZZ'" in anomaly.description
+    assert anomaly.observed == (1000 - mass) / 1000
+
+
+def test_a_domain_may_tolerate_a_share_of_other_values() -> None:
+    """With min_mass below 1, that share may lie outside."""
+    tolerant = replace(CARRIER, domain=StringDomain(values=("AA", "UA"), min_mass=0.9))
+    summary = dataset(carrier(values={"AA": 900, "ZZ": 100}), temp())
+    assert validate(summary, Schema(features=(tolerant, TEMP))) == ()
+
+
+def test_what_the_schema_allows_is_no_anomaly() -> None:
+    """NaN and infinity where allowed, a range that only describes, an optional feature that is away."""
+    open_ = Feature(
+        name="temp",
+        type=FeatureType.FLOAT,
+        allow_nan=True,
+        allow_infinite=True,
+        min_count=0,
+        range=Range(minimum=0, maximum=1),
+    )
+    schema = Schema(features=(CARRIER, open_))
+    assert validate(dataset(carrier(), temp(nan=500, infinite=100)), schema) == ()
+    assert validate(dataset(carrier(), temp(present=0)), schema) == ()
+    assert validate(dataset(carrier()), schema) == ()
+
+
+def test_an_empty_split_is_an_error() -> None:
+    """A split without rows is named, and nothing else is said of it."""
+    empty = dataset(carrier(rows=0, present=0, values={}), rows=0)
+    (anomaly,) = validate(empty, SCHEMA)
+    assert (anomaly.type, anomaly.severity) == (AnomalyType.DATASET_LOW_NUM_EXAMPLES, Severity.ERROR)
+    assert "evaluation" in anomaly.description
+    assert anomaly.feature is None
+
+
+def test_the_first_span_with_the_fault_is_named() -> None:
+    """Since when is the first span that shows the same kind of fault in the same feature."""
+    days = [
+        dataset(carrier(), temp(), name="2013-03-03"),
+        dataset(carrier(values={"AA": 500, "ZZ": 500}), temp(), name="2013-03-04"),
+        dataset(carrier(values={"AA": 500, "ZZ": 500}), temp(), name="2013-03-05"),
+    ]
+    whole = dataset(carrier(rows=3000, present=3000, values={"AA": 2000, "ZZ": 1000}), temp(rows=3000, present=2700))
+    (anomaly,) = validate(whole, SCHEMA, spans=days)
+    assert anomaly.since == "2013-03-04"
+    assert "since 2013-03-04" in str(anomaly)
+
+
+def test_hostile_values_are_bounded() -> None:
+    """A huge category does not make a huge description."""
+    values = {"<script>" + "x" * 10_000 + str(i): 10 for i in range(100)}
+    assert len(only(carrier(values=values), temp()).description) < 600
+
+
+def test_anomalies_survive_their_file(tmp_path: Path) -> None:
+    """Lists are read back as written, the empty one too; silence and rubbish are errors."""
+    with pytest.raises(ArtifactMissing):
+        read_anomalies(tmp_path)
+    anomalies = validate(dataset(carrier(values={"AA": 1}, present=1), temp(nan=3)), SCHEMA)
+    assert anomalies
+    for expected in (anomalies, ()):
+        write_anomalies(tmp_path, expected)
+        assert read_anomalies(tmp_path) == expected
+    (tmp_path / FILE_NAME).write_text('{"anomalies": [{"type": "X"}]}')
+    with pytest.raises(ArtifactCorrupt):
+        read_anomalies(tmp_path)
