@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import socket
 import time
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +89,30 @@ def make_project(folder, *, smtp_port, hook_port):
         f"mailto://127.0.0.1:{smtp_port}?from=mlcore@example.org&to=team@example.org",
         f"json://127.0.0.1:{hook_port}/${{TEST_HOOK_TOKEN}}",
     ]
-    text = (ROOT / "config" / "pipelines" / "flight_delays.yaml").read_text()
-    alerting = re.sub(r"^alerts:.*$", f"alerts: {{urls: {json.dumps(urls)}}}", text, flags=re.MULTILINE)
-    for name in ("flight_delays", "killed"):
-        changed = alerting.replace("name: flight_delays", f"name: {name}", 1)
-        (folder / "config" / "pipelines" / f"{name}.yaml").write_text(changed)
+    shutil.copy(ROOT / "dags" / "flight_delays.py", folder / "dags")
+    flights = (ROOT / "config" / "pipelines" / "flight_delays.yaml").read_text()
+    pipelines = {
+        "flight_delays": flights,
+        "killed": flights.replace("name: flight_delays", "name: killed", 1),
+        "small": (Path(__file__).parent / "small.yaml").read_text(),
+    }
+    for name, text in pipelines.items():
+        alerting = re.sub(r"^alerts:.*$", f"alerts: {{urls: {json.dumps(urls)}}}", text, flags=re.MULTILINE)
+        (folder / "config" / "pipelines" / f"{name}.yaml").write_text(alerting)
+    write_days(folder / "data", date(2013, 1, 1), 18)
+
+
+def write_days(folder, first, count):
+    """Daily files of flights of which one carrier is late more often, and long flights a little."""
+    folder.mkdir()
+    for day in (first + timedelta(days=number) for number in range(count)):
+        chance = random.Random(day.isoformat())
+        lines = ["time_hour,carrier,flight,distance,arr_delay"]
+        for flight in range(400):
+            carrier, distance = chance.choice(["UA", "AA", "WN"]), chance.uniform(100, 3000)
+            delay = chance.gauss(20 if carrier == "WN" else 0, 15) + distance / 300
+            lines.append(f"{day}T{flight % 24:02}:00:00Z,{carrier},{flight},{distance:.0f},{delay:.0f}")
+        (folder / f"{day}.csv").write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from mlcore.ingest.examples import FILE_NAME, iter_batches, read_examples
 from mlcore.ingest.paths import existing_paths
 from mlcore.ingest.spans import SpanJob, ingest_spans
 from mlcore.monitoring.drift import FeatureDrift, detect
-from mlcore.monitoring.histograms import Day, DayColumn, count_days
+from mlcore.monitoring.histograms import Day, DayColumn, count_days, count_values
 from mlcore.monitoring.report import report_columns
 from mlcore.monitoring.sampling import sample
 from mlcore.schema.anomalies import Anomaly, Severity
@@ -99,7 +99,7 @@ def day_columns(day: DatasetAccumulator) -> Day:
 
 
 def drift(config: PipelineConfig, reference: Sequence[Day], current: Sequence[Day]) -> list[FeatureDrift]:
-    found = detect(count_days(reference, current, report_columns(config)), min_distance=0.1)
+    found = detect(count_values(reference, current, report_columns(config)), min_distance=0.1)
     return [feature for feature in found if feature.drifted]
 
 
@@ -156,6 +156,22 @@ def test_another_season_drifts(config: PipelineConfig, statistics: list[DatasetA
     drifted = {feature.feature for feature in drift(config, year[:TRAIN], year[july : july + EVALUATION])}
     assert {"temp", "dewp"} <= drifted
     assert "carrier" not in drifted
+
+
+def test_rows_and_their_statistics_are_judged_alike(
+    config: PipelineConfig, days: list[Path], statistics: list[DatasetAccumulator]
+) -> None:
+    """Counting a day's rows gives what the day's statistics hold, for every column and day."""
+    columns = report_columns(config)
+    tables = [read_examples([day]) for day in days[:20]]
+    counted = [day_columns(day) for day in statistics[:20]]
+    for rows, values in zip(
+        count_days(tables[:13], tables[13:], columns), count_values(counted[:13], counted[13:], columns), strict=True
+    ):
+        assert rows.bins == values.bins
+        assert np.array_equal(rows.reference, values.reference)
+        assert np.array_equal(rows.current, values.current)
+        assert rows.reference.sum() == sum(table.num_rows for table in tables[:13])
 
 
 def test_the_sample_is_the_same_for_every_order_of_the_days(config: PipelineConfig, days: list[Path]) -> None:

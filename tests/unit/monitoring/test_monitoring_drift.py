@@ -19,12 +19,12 @@ from mlcore.monitoring.histograms import (
     Day,
     DayColumn,
     FeatureDays,
-    count_days,
+    count_values,
 )
 
 
 def one(reference: list[Day], current: list[Day], name: str = "x") -> FeatureDays:
-    (feature,) = count_days(reference, current, [name])
+    (feature,) = count_values(reference, current, [name])
     return feature
 
 
@@ -88,9 +88,9 @@ def test_a_column_without_a_single_value_is_counted_as_missing() -> None:
 def test_days_that_cannot_be_compared_are_errors() -> None:
     """No days, a column that a day lacks, and text against numbers."""
     with pytest.raises(DataError, match="0 current days"):
-        count_days([make_day(x=[1])], [], ["x"])
+        count_values([make_day(x=[1])], [], ["x"])
     with pytest.raises(DataError, match="column y"):
-        count_days([make_day(x=[1])], [make_day(x=[1])], ["y"])
+        count_values([make_day(x=[1])], [make_day(x=[1])], ["y"])
     with pytest.raises(DataError, match="text on some days"):
         one([make_day(x=[1])], [make_day(x=["a"])])
 

@@ -74,9 +74,7 @@ def test_end_kills_what_does_not_listen(started: list[subprocess.Popen[bytes]]) 
     assert started[0].wait() == -signal.SIGKILL
 
 
-def test_belonging_to_finds_only_this_homes_processes(
-    started: list[subprocess.Popen[bytes]], tmp_path: Path
-) -> None:
+def test_belonging_to_finds_only_this_homes_processes(started: list[subprocess.Popen[bytes]], tmp_path: Path) -> None:
     """Processes of another home, also of one whose path begins the same, are not ours."""
     ours = start(started, home=tmp_path / "a")
     start(started, home=tmp_path / "ab")

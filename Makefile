@@ -1,0 +1,43 @@
+# Everything a clone needs is made by the targets themselves: only Python 3.11 to 3.13, make and git have to be there.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+NEEDED_GB := 3
+
+.PHONY: help setup test lint demo stop lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the virtual environment from the lock
+
+$(STAMP): requirements.lock requirements-uv.lock pyproject.toml .ci/bootstrap.py
+	@python=$$(.ci/find-python) && "$$python" .ci/bootstrap.py --venv $(VENV) --needed-gb $(NEEDED_GB)
+	@touch $@
+
+lint: $(STAMP) ## Style, types and import contracts
+	@echo "lint: ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "lint: mypy" && $(BIN)/mypy
+	@echo "lint: import contracts" && $(BIN)/lint-imports --no-cache
+
+test: lint ## All checks, then all tests against real services
+	@echo "tests: unit, property, integration, e2e"
+	@$(BIN)/python -m pytest -q
+
+demo: $(STAMP) ## The whole loop on real flights; keeps running until make stop
+	@$(BIN)/mlcore demo
+
+stop: ## Stop what make demo or mlcore up started
+	@if [ -x $(BIN)/mlcore ]; then $(BIN)/mlcore down; else echo "nothing was set up here"; fi
+
+lock: $(STAMP) ## Resolve the dependencies anew
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+
+bench: $(STAMP) ## Benchmarks: print ratios, assert nothing
+	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/airflow.py
+
+clean: stop ## Remove the environment and everything that was written here
+	rm -rf $(VENV) .mlcore data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,45 @@
+"""A stored model's scores on stored examples: what Evaluator, InfraValidator and DriftMonitor start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.ingest.examples import read_examples
+from mlcore.training.model import load_model
+from mlcore.training.predict import predict_scores
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """Rows to judge a model by.
+
+    Attributes:
+        rows: All columns and the label.
+        days: The UTC day of each row: rows of one day depend on one another.
+    """
+
+    rows: pa.Table
+    labels: pa.ChunkedArray
+    days: pa.ChunkedArray
+
+
+def read_judged(config: PipelineConfig, examples: Sequence[Path]) -> Judged:
+    """The rows that have a label, of the given examples."""
+    rows = read_examples(examples)
+    label = config.data.label.name
+    rows = rows.filter(pc.is_valid(rows[label]))
+    days = rows[config.data.event_timestamp].cast(pa.timestamp("us")).cast(pa.date32())
+    return Judged(rows=rows, labels=rows[label], days=days)
+
+
+def score(model: Path, rows: pa.Table) -> npt.NDArray[np.float64]:
+    """The model's scores, one a row."""
+    return predict_scores(load_model(model), rows)

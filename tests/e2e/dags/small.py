@@ -1,0 +1,7 @@
+"""Airflow DAGs small and small_monitor."""
+
+from datetime import timedelta
+
+from mlcore.airflow.dags import build_dags
+
+dags = build_dags("config/pipelines/small.yaml", task_defaults={"retry_delay": timedelta(seconds=1)})
