@@ -1,6 +1,6 @@
 """Days of values as counts on shared bins: all that the drift decision looks at.
 
-The values of a day come counted, as the day's statistics have them: judging drift reads no row.
+A day's values may come counted, as its statistics have them, so that judging drift reads no row; or as its rows.
 """
 
 from __future__ import annotations
@@ -70,7 +70,16 @@ class FeatureDays:
                 raise ValueError(f"{self.feature}: {name} has shape {counts.shape} for {len(self.bins)} bins")
 
 
-def count_days(reference: Sequence[Day], current: Sequence[Day], columns: Iterable[str]) -> tuple[FeatureDays, ...]:
+def count_days(
+    reference: Sequence[pa.Table], current: Sequence[pa.Table], columns: Sequence[str]
+) -> tuple[FeatureDays, ...]:
+    """The counts of days of rows; see :func:`count_values`."""
+    return count_values(
+        [day_columns(day, columns) for day in reference], [day_columns(day, columns) for day in current], columns
+    )
+
+
+def count_values(reference: Sequence[Day], current: Sequence[Day], columns: Iterable[str]) -> tuple[FeatureDays, ...]:
     """Counts of each column by day. The bins are the reference's, so that they do not move with what is judged.
 
     Args:
@@ -87,6 +96,20 @@ def count_days(reference: Sequence[Day], current: Sequence[Day], columns: Iterab
             next_step="choose a moment with at least one span on both sides",
         )
     return tuple(_count(name, _days(name, reference), _days(name, current)) for name in columns)
+
+
+def day_columns(rows: pa.Table, columns: Iterable[str]) -> Day:
+    """The counted values of those columns that the rows have."""
+    return {name: _day_column(rows[name]) for name in columns if name in rows.column_names}
+
+
+def _day_column(column: pa.ChunkedArray) -> DayColumn:
+    present = column.drop_null().combine_chunks()
+    if pa.types.is_floating(present.type):
+        present = present.filter(pc.is_finite(present))
+    elif not pa.types.is_string(present.type):
+        present = present.cast(pa.int64())
+    return DayColumn(values=ValueCounts.of(present), present=len(present), rows=len(column))
 
 
 def _days(name: str, days: Sequence[Day]) -> list[DayColumn]:
