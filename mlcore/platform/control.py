@@ -22,7 +22,6 @@ from mlcore.platform.locks import FileLock
 from mlcore.platform.postgres import EmbeddedPostgres, ensure_database
 from mlcore.platform.processes import HOME_MARKER, belonging_to, end
 from mlcore.platform.state import Phase, PlatformState, supervised
-from mlcore.platform.supervisor import ALREADY_RUNNING
 
 _UP_SECONDS = 300.0
 _DOWN_SECONDS = 60.0
@@ -74,7 +73,8 @@ def up(
             state = None  # written by a supervisor that was killed
         if state and state.phase is Phase.READY and supervised(layout):
             return Started(state=state, ours=process is not None and state.supervisor.pid == process.pid)
-        if code not in (None, ALREADY_RUNNING) or not (process or supervised(layout)):
+        # Ours may have ended because another was first, which also kills what it takes for leftovers: then join that one.
+        if (process is None or code is not None) and not supervised(layout):
             raise _failure(layout, state)
         if state and state.doing != said:
             said = state.doing

@@ -7,6 +7,7 @@ exclusively there is no user left, and no new one can come before the server has
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import logging
@@ -34,7 +35,7 @@ _PREFERRED_VERSION = "18"
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _LOOK_SECONDS = 0.25
 _SHORT_LIFE_SECONDS = 10.0
-_MOST_SHORT_LIVES = 5
+_MOST_SHORT_LIVES = 3
 # Locale and time zone are fixed so that an order by text is the same on every machine.
 _INITDB = (
     "--auth=trust",
@@ -103,19 +104,43 @@ def programs(version: str = _PREFERRED_VERSION) -> Path:
     return folder
 
 
-def spawn(layout: Layout) -> subprocess.Popen[bytes]:
+def spawn(layout: Layout) -> Detached:
     """Starts a keeper in its own session; one that finds another at work ends at once with exit code 0."""
     environ = {key: os.environ[key] for key in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if key in os.environ}
-    with layout.log("postgres").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "mlcore.platform.keeper", str(layout.home)],
-            env=environ | {"LC_ALL": "C", "TZ": "UTC", KEEPER_MARKER: str(layout.home)},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    log = str(layout.log("postgres"))
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "mlcore.platform.keeper", str(layout.home)],
+        environ | {"LC_ALL": "C", "TZ": "UTC", KEEPER_MARKER: str(layout.home)},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+    )
+    return Detached(pid)
+
+
+class Detached:
+    """A child that may outlive us: unlike ``Popen`` it may be dropped while it runs.
+
+    Args:
+        pid: The child's, which stays its own until ``poll`` has seen its end.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        if self._code is None:
+            with contextlib.suppress(ChildProcessError):  # we are a fork of its parent: not ours to wait for
+                pid, status = os.waitpid(self._pid, os.WNOHANG)
+                self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
 
 
 class Keeper:
@@ -157,7 +182,7 @@ class Keeper:
             self._note(postmaster=None, restarts=self._state.restarts + 1, last_exit_code=process.returncode)
             _LOG.error("PostgreSQL ended by itself with exit code %s", process.returncode)
             short_lives = short_lives + 1 if time.monotonic() - began < _SHORT_LIFE_SECONDS else 0
-            time.sleep(min(0.2 * 2**short_lives, 5.0) if short_lives else 0)
+            time.sleep(0.2 * 2**short_lives)
         raise PlatformError(
             f"PostgreSQL ended {short_lives} times within {_SHORT_LIFE_SECONDS:.0f} seconds of its start",
             where=str(self._layout.log("postgres")),
@@ -221,10 +246,10 @@ class Keeper:
         """True when the server is to be stopped, False when it ended by itself."""
         while True:
             caught = signal.sigtimedwait(_SIGNALS, _LOOK_SECONDS)
-            if process.poll() is not None:
-                return False
             if caught and caught.si_signo in (signal.SIGTERM, signal.SIGINT):
                 return True
+            if process.poll() is not None:
+                return False
             if self._users.try_acquire():
                 return True
 
@@ -256,6 +281,7 @@ def _enter(account: Account | None, parent: int) -> None:
 
 def main(home: str) -> int:
     """Keeps the server of this home until nobody uses it; the keeper's whole life."""
+    os.chdir("/")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     return Keeper(Layout.of(Path(home))).run()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from mlcore.config.settings import Settings
 from mlcore.errors import PlatformError
 from mlcore.platform.credentials import noted_database_url
 from mlcore.platform.databases import create_databases, reachable, with_driver
-from mlcore.platform.keeper import SUPERUSER, KeeperState, programs, spawn
+from mlcore.platform.keeper import SUPERUSER, Detached, KeeperState, programs, spawn
 from mlcore.platform.layout import Layout
 from mlcore.platform.locks import FileLock
 from mlcore.platform.processes import end, inside, keepers_of, wait_gone
@@ -45,7 +44,7 @@ class EmbeddedPostgres:
     def __init__(self, home: Path) -> None:
         self._layout = Layout.of(home)
         self._use = FileLock(self._layout.users_lock)
-        self._keeper: subprocess.Popen[bytes] | None = None
+        self._keeper: Detached | None = None
 
     def url(self, database: str) -> str:
         """The address of one of its databases, whether it runs or not; Airflow derives its asyncpg address from it."""
@@ -110,17 +109,12 @@ class EmbeddedPostgres:
 
     def stop_for_all(self) -> None:
         """Stops the server, its keeper, and what is left of them after a kill -9, whoever uses it."""
-        keepers = keepers_of(self._layout.home)
-        for keeper in keepers:
-            keeper.send(signal.SIGTERM)
-        self._reap(_STOP_SECONDS if keepers else 0)
+        postgres = inside(self._layout.postgres_data)
+        keepers = [process for process in keepers_of(self._layout.home) if process not in postgres]
         end(keepers, grace_seconds=_STOP_SECONDS)
-        end(inside(self._layout.postgres_data), grace_seconds=10, first=signal.SIGINT)
-
-    def _reap(self, seconds: float) -> None:
         if self._keeper is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._keeper.wait(seconds)
+            self._keeper.poll()  # leaves no zombie
+        end(inside(self._layout.postgres_data), grace_seconds=10, first=signal.SIGINT)  # a killed keeper's
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + _START_SECONDS

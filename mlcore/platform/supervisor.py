@@ -81,7 +81,9 @@ class Supervisor:
         """The whole life of the platform; returns the process's exit code."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._layout.create()
-        if not self._use.acquire(shared=True, timeout_seconds=60) or not self._lock.try_acquire():
+        # Not only one try: a look whether we run (``supervised``) takes the lock for a moment, too.
+        if not self._use.acquire(shared=True, timeout_seconds=60) or not self._lock.acquire(timeout_seconds=1):
+            _LOG.info("another supervisor of this home is at work")
             return ALREADY_RUNNING
         code = 0
         try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -19,10 +21,12 @@ from typing import Any
 import psutil
 import pytest
 
+import mlcore
 from mlcore.platform.keeper import KeeperState
 from mlcore.platform.layout import Layout
 from mlcore.platform.processes import HOME_MARKER, KEEPER_MARKER, ProcessId, belonging_to, inside, wait_gone
 from mlcore.platform.state import PlatformState
+from mlcore.platform.status import report
 
 NOTICED_SECONDS = 5.0
 DAG = """
@@ -39,32 +43,59 @@ def noop():
 noop()
 """
 
+SERVER = """
+import sys
+from pathlib import Path
+from mlcore.config.settings import Settings
+from mlcore.platform.postgres import ensure_database
+home = Path(sys.argv[1])
+with ensure_database(Settings(project=home, home=home, artifacts="a")) as url:
+    print(url, flush=True)
+    sys.stdin.readline()
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
     """A project of its own, and mlcore's command line on it."""
 
     project: Path
+    become: str = ""
 
     @property
     def layout(self) -> Layout:
         return Layout.of(self.project / ".mlcore")
 
     def environ(self) -> dict[str, str]:
-        return {k: v for k, v in os.environ.items() if not k.startswith("MLCORE_")} | {
-            "MLCORE_PROJECT": str(self.project)
-        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLCORE_", "PYTHON"))}
+        packages = os.pathsep.join([str(Path(mlcore.__file__).parents[1]), sysconfig.get_path("purelib")])
+        return inherited | {"MLCORE_PROJECT": str(self.project)} | ({"PYTHONPATH": packages} if self.become else {})
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*arguments), env=self.environ(), capture_output=True, text=True, check=False)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "/tmp/w/plat/m.py", *arguments]
+        return self.command_of("-m", "mlcore.cli.main", *arguments)
+
+    def command_of(self, *arguments: str | Path) -> list[str]:
+        """A command of Python's; for another user, by an interpreter that this user may execute."""
+        words = [str(word) for word in arguments]
+        if not self.become:
+            return [sys.executable, *words]
+        prefix = ["setpriv", f"--reuid={self.become}", "--clear-groups", "--inh-caps=-all", "--"]
+        system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+        for python in (sys.executable, system):
+            if not subprocess.run([*prefix, python, "-c", ""], capture_output=True, check=False).returncode:
+                return [*prefix, python, *words]
+        pytest.skip("another user can execute no interpreter of this version")
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
-        found["services"] = {item["name"]: item for item in found["services"]}
-        return found
+        """What `mlcore status --json` prints, without the cost of a process."""
+        found = report(self.layout).to_dict()
+        return {**found, "services": {item["name"]: item for item in found["services"]}}
+
+    def healthy(self) -> bool:
+        return bool(self.status()["verdict"] == "healthy")
 
     def state(self) -> PlatformState:
         found = PlatformState.read(self.layout)
@@ -163,6 +194,7 @@ def test_status_is_healthy_for_people_and_programs(platform: Installation) -> No
     """Every service is there, alive and healthy, and the exit code says so."""
     shown = platform.run("status")
     assert shown.returncode == 0
+    assert json.loads(platform.run("status", "--json").stdout)["url"] == platform.state().url
     found = platform.status()
     assert found["verdict"] == "healthy"
     assert set(found["services"]) == {"postgres", "api-server", "scheduler", "dag-processor", "triggerer"}
@@ -183,6 +215,13 @@ def test_platform_listens_on_the_loopback_interface_only(platform: Installation)
     }
     assert {address.port for address in listening} >= {platform.state().port}
     assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+def test_processes_say_whose_they_are(platform: Installation) -> None:
+    """Every service can be told apart by its title, and keeps the marker by which it is found."""
+    titles = {" ".join(psutil.Process(p.pid).cmdline()) for p in belonging_to(platform.layout.home)}
+    for name in ("scheduler", "dag-processor", "triggerer"):
+        assert any(f"airflow {name}" in title for title in titles)
 
 
 def test_login_needs_the_generated_password(platform: Installation) -> None:
@@ -212,11 +251,11 @@ def test_doctor_reports_a_dag_file_that_cannot_be_imported(platform: Installatio
 
 
 def test_airflow_command_runs_on_the_platform(platform: Installation) -> None:
-    """Airflow's own command line sees the platform's database and DAGs, and its exit code is passed on."""
-    listed = platform.run("airflow", "dags", "list", "-o", "json")
-    assert listed.returncode == 0, listed.stderr
-    assert "noop" in listed.stdout
-    assert platform.run("airflow", "no-such-command").returncode == 2
+    """Airflow's own command line asks the platform's database, and its exit code is passed on."""
+    answer = platform.run("airflow", "pools", "get", "no-such-pool")
+    assert "no-such-pool" in answer.stdout + answer.stderr
+    assert "does not exist" in answer.stdout + answer.stderr
+    assert answer.returncode == 1
 
 
 def test_logs_show_a_service(platform: Installation) -> None:
@@ -232,16 +271,17 @@ def test_logs_show_a_service(platform: Installation) -> None:
 def test_killed_services_are_noticed_and_started_again(platform: Installation) -> None:
     """After kill -9 of each service its death is reported within 5 s, and all become healthy again."""
     services = {item.name: item.process for item in platform.state().services}
-    family = {name: [p for p in belonging_to(platform.layout.home) if _session(p) == process.pid]
-              for name, process in services.items() if process}  # fmt: skip
+    sessions = {process.pid for process in services.values() if process}
+    family = [process for process in belonging_to(platform.layout.home) if _session(process) in sessions]
     for process in services.values():
         assert process is not None
         process.send(signal.SIGKILL)
     wait_until(lambda: all(item.restarts == 1 for item in platform.state().services), NOTICED_SECONDS)
     assert {item.last_exit_code for item in platform.state().services} == {-signal.SIGKILL}
-    assert wait_gone([p for members in family.values() for p in members], timeout_seconds=5)
+    assert len(family) > len(services)
+    assert wait_gone(family, timeout_seconds=5)
     assert platform.run("status").returncode == 1
-    wait_until(lambda: platform.run("status").returncode == 0)
+    wait_until(platform.healthy)
     assert {item.restarts for item in platform.state().services} == {1}
 
 
@@ -263,7 +303,7 @@ def test_stopped_service_is_alive_yet_unhealthy(platform: Installation) -> None:
         assert found["services"]["api-server"]["pid"] == process.pid
     finally:
         process.send(signal.SIGCONT)
-    wait_until(lambda: platform.run("status").returncode == 0)
+    wait_until(platform.healthy)
 
 
 def test_killed_postmaster_and_keeper_are_started_again(platform: Installation) -> None:
@@ -304,3 +344,39 @@ def test_down_leaves_nothing(platform: Installation) -> None:
     assert platform.run("status").returncode == 3
     again = platform.run("down")
     assert (again.returncode, "nothing was running" in again.stderr) == (0, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_ordinary_user_runs_the_platform_in_the_foreground_on_a_given_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A user without privileges starts a database server and the platform on it; SIGTERM stops it without a trace."""
+    account = pwd.getpwnam("nobody")
+    project = tmp_path_factory.mktemp("ordinary")
+    for folder in (project, *project.parents):
+        if folder == Path("/tmp"):
+            break
+        folder.chmod(0o711)
+    os.chown(project, account.pw_uid, account.pw_gid)
+    found = Installation(project=project, become=account.pw_name)
+    with subprocess.Popen(
+        found.command_of("-c", SERVER, project / "server"),
+        env=found.environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        assert url.startswith("postgresql")
+        with subprocess.Popen(
+            found.command("up", "--foreground", "--port", "18180", "--database-url", url), env=found.environ()
+        ) as process:
+            wait_until(found.healthy, 120)
+            assert {psutil.Process(p.pid).uids().effective for p in found.processes()} == {account.pw_uid}
+            assert "postgres" not in found.status()["services"]
+            process.terminate()
+            assert process.wait(30) == 0
+        assert not found.processes()
+        assert not found.layout.run.exists()
+        server.communicate("\n")
