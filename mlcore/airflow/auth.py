@@ -23,4 +23,5 @@ User = Annotated[Any, Depends(get_user)]
 
 def readable_dags(user: BaseUser) -> set[str]:
     """The ids of the DAGs a user may read."""
-    return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    dag_ids: set[str] = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    return dag_ids

@@ -31,7 +31,7 @@ _MAX_SENDERS = 2
 """One that sends and one that waits for it: the second sees whatever is written before it starts to look."""
 
 
-@hookimpl
+@hookimpl  # type: ignore[untyped-decorator] # Airflow is untyped to mypy
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
     """Hand a failed run of one of our DAGs over to a sender."""
     try:
@@ -40,11 +40,11 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
             return
         if Outbox.of(settings).put(_event(dag_run, msg)):
             start_sender()
-    except Exception:  # whatever is wrong with an alert must not become the scheduler's problem
+    except Exception:  # noqa: BLE001 - whatever is wrong with an alert must not become the scheduler's problem
         _LOG.exception("no alert for the failed run %s of %s", dag_run.run_id, dag_run.dag_id)
 
 
-@hookimpl
+@hookimpl  # type: ignore[untyped-decorator] # Airflow is untyped to mypy
 def on_starting(component: Any) -> None:
     """Send what a scheduler that was stopped had left."""
     if getattr(component, "job_type", None) != "SchedulerJob":

@@ -8,22 +8,24 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
 
-from mlcore.airflow.naming import RETRAIN_PREFIX
+from mlcore.airflow.naming import RETRAIN_PREFIX, run_name
 from mlcore.airflow.requests import AirflowRun, resolve_request
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
+from mlcore.core.types import NewExecution
 from mlcore.core.window import iso
 from mlcore.errors import (
     AnomaliesFound,
     BlessingMissing,
     ConfigError,
     DataError,
+    MlcoreError,
     ModelError,
     NoChampion,
     WindowError,
@@ -33,13 +35,16 @@ from mlcore.runtime.pipeline import Graph
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlcore.core.request import RunRequest
+    from mlcore.runtime.session import Session
+
 _LOG = logging.getLogger(__name__)
 
 INCURABLE = (ConfigError, WindowError, AnomaliesFound, BlessingMissing, DataError, ModelError)
 """Errors that trying again cannot cure: the run fails at once, and the alert goes out now and not after the retries."""
 
 
-class ComponentOperator(BaseOperator):
+class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped to mypy
     """Launches one node; returns the execution's id, which is all that goes through XCom."""
 
     def __init__(self, *, config: PipelineConfig, graph: Graph, node_name: str, **kwargs: Any) -> None:
@@ -55,21 +60,31 @@ class ComponentOperator(BaseOperator):
         from mlcore.runtime.session import open_session
 
         install_record_factory()
-        node = self.graph[self.node_name]
-        with _airflow_errors():
-            request = resolve_request(
-                airflow_run(context), pipeline=self.config.name, monitoring=self.graph.monitoring
-            )
+        upstream = {name: _execution_id(context, name) for name in self.graph[self.node_name].upstream}
+        with _airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
+            request = self._request(session, airflow_run(context))
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
-            upstream = {name: _execution_id(context, name) for name in node.upstream}
-            with open_session(Settings.from_environ(os.environ)) as session:
-                result = launch(
-                    session, self.config, self.graph, self.node_name, request=request, upstream=upstream
-                )
+            result = launch(session, self.config, self.graph, self.node_name, request=request, upstream=upstream)
         return result.execution_id
 
+    def _request(self, session: Session, run: AirflowRun) -> RunRequest:
+        monitoring = self.graph.monitoring
+        try:
+            return resolve_request(run, pipeline=self.config.name, monitoring=monitoring)
+        except MlcoreError as error:
+            refused = NewExecution(
+                component=self.graph[self.node_name].component.__name__,
+                pipeline=self.config.name,
+                run=run_name(run.run_id, monitoring=monitoring),
+                fingerprint=None,
+                origin={"node": self.node_name, **run.origin},
+            )
+            with suppress(MlcoreError):  # what matters is the error; the record lets the alert quote it
+                session.metadata.fail(session.metadata.begin(refused, {}).id, str(error))
+            raise
 
-class RetrainOperator(BaseOperator):
+
+class RetrainOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped to mypy
     """Starts exactly one run of the retraining DAG where the drift monitor decided so.
 
     The run's id follows from the moment alone, so that retries, reruns and two monitors of one moment start one run.

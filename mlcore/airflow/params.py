@@ -21,7 +21,7 @@ def retraining_params(config: PipelineConfig) -> dict[str, Param]:
         "as_of": _as_of(),
         "reason": Param("", type="string", maxLength=500, title="Reason", description="Why; kept for the record."),
         "force_push": Param(
-            False,
+            default=False,
             type="boolean",
             title="Force push",
             description="Make the new model the champion whatever the gates say. Needs a reason.",

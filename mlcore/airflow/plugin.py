@@ -39,14 +39,14 @@ def _view(destination: str, href: str, url_route: str) -> _View:
     return {"name": "Drift reports", "destination": destination, "href": PREFIX + href, "url_route": url_route}
 
 
-class MlcorePlugin(AirflowPlugin):
+class MlcorePlugin(AirflowPlugin):  # type: ignore[misc] # Airflow is untyped to mypy
     """The pipelines' timetable, alerts on failed runs, and the drift report pages."""
 
     name = "mlcore"
-    timetables = [PipelineTimetable]  # noqa: RUF012 - Airflow's declaration
-    listeners = [listener]  # noqa: RUF012
-    fastapi_apps = [{"app": LazyApp(), "url_prefix": PREFIX, "name": "mlcore"}]  # noqa: RUF012
-    external_views = [  # noqa: RUF012
+    timetables = [PipelineTimetable]
+    listeners = [listener]
+    fastapi_apps = [{"app": LazyApp(), "url_prefix": PREFIX, "name": "mlcore"}]
+    external_views = [
         _view("nav", "/reports", "drift-reports"),
         _view("dag", "/dags/{DAG_ID}/reports", "drift-reports-of-dag"),
         _view("dag_run", "/dags/{DAG_ID}/runs/{RUN_ID}/reports", "drift-reports-of-run"),

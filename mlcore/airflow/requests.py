@@ -37,6 +37,14 @@ class AirflowRun:
     task_id: str = ""
     try_number: int = 1
 
+    @property
+    def origin(self) -> dict[str, Json]:
+        """Where an execution ran, and what asked for it: kept with it in the metadata store."""
+        report = self.params.get("report")
+        asked = {} if report is None else {"report": report}
+        names: dict[str, Json] = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id}
+        return {**names, "try_number": self.try_number, **asked}
+
 
 def resolve_request(run: AirflowRun, *, pipeline: str, monitoring: bool) -> RunRequest:
     """The request of a run of any kind.
@@ -52,14 +60,6 @@ def resolve_request(run: AirflowRun, *, pipeline: str, monitoring: bool) -> RunR
             where=f"params of {run.dag_id} {run.run_id}",
             next_step="trigger the run again with reason filled in",
         )
-    origin: dict[str, Json] = {
-        "dag_id": run.dag_id,
-        "run_id": run.run_id,
-        "task_id": run.task_id,
-        "try_number": run.try_number,
-    }
-    if run.params.get("report") is not None:
-        origin["report"] = run.params["report"]
     return RunRequest(
         pipeline=pipeline,
         run=run_name(run.run_id, monitoring=monitoring),
@@ -68,7 +68,7 @@ def resolve_request(run: AirflowRun, *, pipeline: str, monitoring: bool) -> RunR
         reason=reason or f"{run.run_type} run",
         train=_duration(run.params, "train"),
         eval=_duration(run.params, "eval"),
-        origin=origin,
+        origin=run.origin,
     )
 
 

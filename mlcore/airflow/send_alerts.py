@@ -23,9 +23,9 @@ from mlcore.errors import MlcoreError
 
 _LOG = logging.getLogger(__name__)
 
-KILLED = (
-    "its process ended without saying why: killed by the kernel (out of memory?), by a person or by a restart; "
-    "the task's log ends where it stopped"
+SILENT = (
+    "its process left no reason: it was killed by the kernel (out of memory?), by a person or by a restart, or it "
+    "failed before it reached the metadata store; the end of the task's log tells"
 )
 
 
@@ -65,7 +65,7 @@ def compose(event: Mapping[str, Json], pipeline: str, settings: Settings) -> Ale
         run=run_id,
         where=f"{str(event['base_url']).rstrip('/')}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}",
         tasks=tuple(
-            FailedTask(name=name, tries=tries, why=reasons.get(name) or reasons.get("") or KILLED)
+            FailedTask(name=name, tries=tries, why=reasons.get(name) or reasons.get("") or SILENT)
             for name, tries in tasks.items()
         ),
         why="" if tasks else str(event["message"]),

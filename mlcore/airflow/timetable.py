@@ -12,7 +12,7 @@ from pendulum import DateTime, instance
 _LAST_OF_A_DAY = timedelta(days=1, microseconds=-1)
 
 
-class PipelineTimetable(CronDataIntervalTimetable):
+class PipelineTimetable(CronDataIntervalTimetable):  # type: ignore[misc] # Airflow is untyped to mypy
     """Data intervals ``[tick, next tick)`` of a cron expression in UTC, each run at its interval's end.
 
     It differs from Airflow's own in two points:

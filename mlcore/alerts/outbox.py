@@ -84,13 +84,11 @@ class Outbox:
             self._forget_old()
         return undelivered
 
-    def _handle(
-        self, path: Path, handle: Callable[[dict[str, Json]], None], pauses_seconds: tuple[float, ...]
-    ) -> bool:
+    def _handle(self, path: Path, handle: Callable[[dict[str, Json]], None], pauses_seconds: tuple[float, ...]) -> bool:
         for pause in (*pauses_seconds, None):
             try:
                 handle(json.loads(path.read_text()))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - one alert must not keep the others from being sent
                 _LOG.warning("alert %s: %s", path.stem, error)
                 if pause is not None:
                     time.sleep(pause)

@@ -70,14 +70,12 @@ def _collect(outcomes: Queue[tuple[int, str]], expected: int, timeout_seconds: f
     return {index: problem for index, problem in problems.items() if problem}
 
 
-def _attempt(
-    index: int, url: str, alert: Alert, environ: Mapping[str, str], outcomes: Queue[tuple[int, str]]
-) -> None:
+def _attempt(index: int, url: str, alert: Alert, environ: Mapping[str, str], outcomes: Queue[tuple[int, str]]) -> None:
     try:
         _deliver(substituted(url, environ), alert)
     except MlcoreError as error:
         outcomes.put((index, error.what))
-    except Exception as error:  # a plugin of Apprise may raise anything; its text may hold the URL, so it is left out
+    except Exception as error:  # noqa: BLE001 - Apprise plugins raise anything; the text may hold the URL: left out
         outcomes.put((index, f"{_masked(url)}: {type(error).__name__} inside Apprise"))
     else:
         outcomes.put((index, ""))
@@ -94,7 +92,7 @@ def _deliver(url: str, alert: Alert) -> None:
         title=alert.title, body=alert.body, notify_type=NotifyType.FAILURE, body_format=NotifyFormat.TEXT
     )
     if not delivered:
-        shown = target.url(privacy=True)  # type: ignore[no-untyped-call]
+        shown = target.url(privacy=True)
         raise AlertError(f"{shown}: the service refused it or could not be reached")
 
 

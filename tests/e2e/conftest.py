@@ -64,7 +64,6 @@ class Platform:
         found = self.client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
         return {task["task_id"]: task["state"] for task in found}
 
-
     def until(self, condition, seconds, what):
         until(condition, seconds, what)
 

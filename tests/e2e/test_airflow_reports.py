@@ -46,9 +46,7 @@ def report(platform):
             pipeline="killed",
             properties={"as_of": "2013-06-01T07:00:00Z", "retrain": True, "reasons": [f"drifted: {HOSTILE}"]},
         )
-        (outputs,) = session.metadata.publish(
-            [Publication(execution_id=execution.id, outputs={"drift_report": [new]})]
-        )
+        (outputs,) = session.metadata.publish([Publication(execution_id=execution.id, outputs={"drift_report": [new]})])
         (artifact,) = outputs["drift_report"]
     return artifact.id
 
