@@ -14,7 +14,10 @@ from mlcore.errors import ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlcore.monitoring.decay import Performance
+    from mlcore.evaluation.values import Evaluation
+    from mlcore.monitoring.decay import Estimate, Performance
+    from mlcore.monitoring.histograms import Day, DayColumn
+    from mlcore.statistics.accumulate import ColumnAccumulator
 
 
 class DriftMonitor(Component):
@@ -24,11 +27,22 @@ class DriftMonitor(Component):
         "reference_examples": ArtifactType.EXAMPLES,
         "current_examples": ArtifactType.EXAMPLES,
         "labelled_examples": ArtifactType.EXAMPLES,
+        "reference_statistics": ArtifactType.STATISTICS,
+        "current_statistics": ArtifactType.STATISTICS,
         "model": ArtifactType.MODEL,
         "evaluation": ArtifactType.EVALUATION,
     }
     outputs = {"report": ArtifactType.DRIFT_REPORT}
-    code = ("monitoring", "evaluation", "training", "transform", "components.scoring", "ingest.examples")
+    code = (
+        "monitoring",
+        "statistics",
+        "accumulators",
+        "evaluation",
+        "training",
+        "transform",
+        "components.scoring",
+        "ingest.examples",
+    )
     libraries = ("evidently", "pyarrow", "numpy", "scikit-learn")
 
     @property
@@ -50,12 +64,13 @@ class DriftMonitor(Component):
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.monitoring.decision import decide, write_decision
         from mlcore.monitoring.drift import detect, write_drift
-        from mlcore.monitoring.histograms import count_days
+        from mlcore.monitoring.histograms import count_values
         from mlcore.monitoring.report import report_columns, write_report
 
         columns = report_columns(self.config)
-        reference, current = _days(inputs["reference_examples"], columns), _days(inputs["current_examples"], columns)
-        drift = detect(count_days(reference, current, columns), min_distance=self._monitor.drift.min_distance)
+        reference, current = _days(inputs["reference_statistics"]), _days(inputs["current_statistics"])
+        counted = count_values(reference, current, columns)
+        drift = detect(counted, min_distance=self._monitor.drift.min_distance)
         performance = self._performance(inputs)
         train_end = parse_moment(str(inputs.one("model").artifact.properties["train_end"]))
         decision = decide(drift, performance, self.request.as_of - train_end, self._monitor)
@@ -86,23 +101,27 @@ class DriftMonitor(Component):
         return sample(batches, key=self.config.data.key, columns=columns, rows=self._monitor.report_rows)
 
     def _performance(self, inputs: Inputs) -> Performance | None:
-        from mlcore.components.scoring import measure, score_examples
-        from mlcore.evaluation.evaluate import higher_is_better, overall_metric
-        from mlcore.evaluation.files import read_evaluation
-        from mlcore.monitoring.decay import Estimate, compare
+        """The champion's metric at push and now; ``None`` where it was not measured at push."""
+        from mlcore.components.scoring import read_judged, score
+        from mlcore.evaluation.evaluate import evaluate
+        from mlcore.evaluation.files import read
+        from mlcore.evaluation.metrics import find_metric
+        from mlcore.monitoring.decay import compare
 
-        metric = self._monitor.performance.metric
-        at_push = overall_metric(read_evaluation(inputs.one("evaluation").path), metric)
+        metric, max_decay = self._monitor.performance.metric, self._monitor.performance.max_decay
+        at_push = _estimate(read(inputs.one("evaluation").path), metric)
         if at_push is None:
             return None
-        scored = score_examples(self.config, inputs.one("model").path, inputs.paths("labelled_examples"))
-        now = overall_metric(measure(self.config, scored, metrics=(metric,)), metric)
+        judged = read_judged(self.config, inputs.paths("labelled_examples"))
+        config = self.config.evaluation.model_copy(update={"metrics": (metric,), "slices": ((),)})
+        scores = score(inputs.one("model").path, judged.rows)
+        now = evaluate(judged.labels, scores, columns=judged.rows, config=config, clusters=judged.days)
         return compare(
             metric,
-            at_push=Estimate(value=at_push.value, low=at_push.lower, high=at_push.upper, rows=at_push.rows),
-            now=None if now is None else Estimate(value=now.value, low=now.lower, high=now.upper, rows=now.rows),
-            higher_is_better=higher_is_better(metric),
-            max_decay=self._monitor.performance.max_decay,
+            at_push=at_push,
+            now=_estimate(now, metric),
+            higher_is_better=find_metric(metric).higher_is_better,
+            max_decay=max_decay,
         )
 
     def summary(self, outputs: Inputs) -> str:
@@ -112,7 +131,26 @@ class DriftMonitor(Component):
         return f"{'retrain' if properties['retrain'] else 'no retraining'}: {first}"
 
 
-def _days(examples: Sequence[Payload], columns: Sequence[str]) -> list[pa.Table]:
-    from mlcore.ingest.examples import read_examples
+def _days(statistics: Sequence[Payload]) -> list[Day]:
+    """Every column's counted values, a day at a time: what is stored of a span, so that no row is read again."""
+    from mlcore.statistics.files import read
 
-    return [read_examples([payload.path], columns) for payload in examples]
+    return [
+        {name: _day_column(column) for name, column in read(payload.path).columns.items()} for payload in statistics
+    ]
+
+
+def _day_column(column: ColumnAccumulator) -> DayColumn:
+    from mlcore.monitoring.histograms import DayColumn
+
+    present = column.rows - column.missing - column.nan - column.infinite
+    return DayColumn(values=column.values, present=present, rows=column.rows)
+
+
+def _estimate(evaluation: Evaluation, metric: str) -> Estimate | None:
+    from mlcore.monitoring.decay import Estimate
+
+    value = evaluation.overall.metrics.get(metric)
+    if value is None:
+        return None
+    return Estimate(value=value.value, low=value.lower, high=value.upper, rows=value.rows)

@@ -13,6 +13,8 @@ from mlcore.core.window import parse_moment
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from mlcore.deployment.push import PushDecision
+
 FILE_NAME = "push.json"
 
 
@@ -26,7 +28,7 @@ class Pusher(Component):
         "infra_blessing": ArtifactType.BLESSING,
     }
     outputs = {"push": ArtifactType.PUSHED_MODEL}
-    code = ("deployment", "evaluation", "registry", "components.blessings")
+    code = ("deployment", "registry", "evaluation.blessing")
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -38,4 +40,52 @@ class Pusher(Component):
         return not self.request.force_push
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
-        raise NotImplementedError
+        decision = self._decide(inputs)
+        verdict = "blessed" if decision.push else "not pushed: " + "; ".join(decision.reasons)
+        document: dict[str, Json] = {
+            "model": inputs.one("model").artifact.digest,
+            "push": decision.push,
+            "forced": self.request.force_push,
+            "reasons": list(decision.reasons),
+        }
+        (outputs["push"].path / FILE_NAME).write_bytes(canonical_json(document))
+        outputs["push"].properties.update(pushed=decision.push, verdict=verdict, reasons=list(decision.reasons))
+
+    def commit(self, connection: Connection, inputs: Inputs) -> None:
+        """Register the model and move the alias, unless the champion was trained on newer data (rule 8)."""
+        from mlcore.registry.store import Candidate, promote
+
+        decision = self._decide(inputs)
+        if not decision.push:
+            return
+        model, evaluation = inputs.one("model").artifact, inputs.one("evaluation").artifact
+        promote(
+            connection,
+            Candidate(
+                pipeline=self.config.name,
+                artifact_id=model.id,
+                evaluation_id=evaluation.id,
+                digest=model.digest,
+                train_start=parse_moment(str(model.properties["train_start"])),
+                train_end=parse_moment(str(model.properties["train_end"])),
+                window_end=parse_moment(str(evaluation.properties["end"])),
+                run=self.request.run,
+                reason=self.request.reason or "; ".join(decision.reasons),
+                force=self.request.force_push,
+                evidence={
+                    "evaluation": evaluation.id,
+                    "blessings": [inputs.one(key).artifact.id for key in ("evaluation_blessing", "infra_blessing")],
+                    "baseline": evaluation.properties.get("baseline"),
+                },
+            ),
+        )
+
+    def _decide(self, inputs: Inputs) -> PushDecision:
+        from mlcore.deployment.push import decide_push
+        from mlcore.evaluation.blessing import read_blessing
+
+        blessings = [read_blessing(inputs.one(key).path) for key in ("evaluation_blessing", "infra_blessing")]
+        return decide_push(inputs.one("model").artifact.digest, blessings, force=self.request.force_push)
+
+    def summary(self, outputs: Inputs) -> str:
+        return str(outputs.one("push").artifact.properties["verdict"])

@@ -19,7 +19,7 @@ class RunRow:
         rows: Rows trained on.
         metric: The first metric over all evaluation rows, with its interval.
         verdict: What the gates and the push came to.
-        version: The registered model version, where the model has one.
+        version: The registered version of the model, where it has one.
     """
 
     run: str
@@ -34,12 +34,28 @@ class RunRow:
 
 def list_runs(session: Session, pipeline: str, *, limit: int = 20) -> tuple[RunRow, ...]:
     """The newest runs of a pipeline, newest first."""
-    versions = {version.artifact_id: version.version for version in session.registry.versions(pipeline)}
+    known = _Known(
+        versions={version.digest: version.version for version in session.registry.versions(pipeline)},
+        promoted=frozenset(move.to_version for move in session.registry.history(pipeline)),
+    )
     summaries = session.metadata.runs(pipeline, limit)
-    return tuple(_row(session, pipeline, summary.run, versions) for summary in summaries)
+    return tuple(_row(session, pipeline, summary.run, known) for summary in summaries)
 
 
-def _row(session: Session, pipeline: str, run: str, versions: Mapping[int, int]) -> RunRow:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """The registry's side: version by model digest, and the versions that were champion at some time."""
+
+    versions: Mapping[str, int]
+    promoted: frozenset[int]
+
+    def verdict(self, version: int | None, of_the_gates: str) -> str:
+        if version is None or of_the_gates != "blessed":
+            return of_the_gates
+        return "pushed" if version in self.promoted else "blessed, withheld: the champion is newer"
+
+
+def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:
     executions = session.metadata.executions(pipeline, run)
     outputs = session.metadata.outputs_of([execution.id for execution in executions])
     made: dict[ArtifactType, Artifact] = {}
@@ -47,14 +63,15 @@ def _row(session: Session, pipeline: str, run: str, versions: Mapping[int, int])
         for artifacts in outputs[execution.id].values():
             made.update({artifact.type: artifact for artifact in artifacts})
     model = made.get(ArtifactType.MODEL)
+    version = None if model is None else known.versions.get(model.digest)
     return RunRow(
         run=run,
         state=_state(executions),
         trained=_trained(_properties(model)),
         rows=_number(_properties(model).get("rows")),
         metric=str(_properties(made.get(ArtifactType.EVALUATION)).get("headline", "")),
-        verdict=str(_properties(made.get(ArtifactType.PUSHED_MODEL)).get("verdict", "")),
-        version=None if model is None else versions.get(model.id),
+        verdict=known.verdict(version, str(_properties(made.get(ArtifactType.PUSHED_MODEL)).get("verdict", ""))),
+        version=version,
         error=next((execution.error.split("\n", 1)[0] for execution in reversed(executions) if execution.error), ""),
     )
 

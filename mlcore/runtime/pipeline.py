@@ -189,6 +189,7 @@ def monitoring_graph(config: PipelineConfig) -> Graph:
     return Graph(
         nodes=(
             EXAMPLE_GEN,
+            STATISTICS_GEN,
             Node(
                 name="drift_monitor",
                 component=DriftMonitor,
@@ -196,6 +197,8 @@ def monitoring_graph(config: PipelineConfig) -> Graph:
                     "reference_examples": FromNode("example_gen", part=Part.REFERENCE),
                     "current_examples": FromNode("example_gen", part=Part.CURRENT),
                     "labelled_examples": FromNode("example_gen", part=Part.LABELLED),
+                    "reference_statistics": FromNode("statistics_gen", part=Part.REFERENCE),
+                    "current_statistics": FromNode("statistics_gen", part=Part.CURRENT),
                     "model": Baseline(required=True),
                     "evaluation": Baseline(output="evaluation", required=True),
                 },
