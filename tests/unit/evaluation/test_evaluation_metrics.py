@@ -71,7 +71,7 @@ def test_influence_predicts_removal_of_rows(name):
         changes.append(value - metric.measure(Sample(positive=sample.positive[kept], scores=sample.scores[kept]))[0])
     expected = influence[list(removed)] / sample.rows
     assert np.corrcoef(changes, expected)[0, 1] > 0.999
-    assert np.abs(np.array(changes) - expected).max() < 0.05 * np.abs(expected).max()
+    assert np.abs(np.array(changes) - expected).max() < 0.1 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("name", sorted(metrics()))
@@ -80,7 +80,8 @@ def test_standard_error_is_that_of_repeated_samples(name):
     metric = find_metric(name)
     spread = np.std([metric.measure(make_sample(1000, seed=seed))[0] for seed in range(200)])
     errors = [standard_error(metric.measure(make_sample(1000, seed=seed))[1], None)[0] for seed in range(20)]
-    assert np.mean(errors) == pytest.approx(spread, rel=0.2)
+    # A bin whose excess is near 0 folds over: the calibration error spreads a little less than its formula says.
+    assert np.mean(errors) == pytest.approx(spread, rel=0.3 if name == "calibration_error" else 0.15)
 
 
 def test_auc_error_is_delongs():
@@ -127,14 +128,33 @@ def test_tfma_gives_the_same_values():
     compared = 0
     for result in evaluation.results:
         name = ",".join(f"{column}={value}" for column, value in result.key)
-        expected = slices.get(name) or slices.get("overall" if not name else name) or slices.get("")
+        expected = slices.get(name or "overall")
         if expected is None:
             continue
         compared += 1
         assert result.rows == expected["example_count"]["value"]
         for ours, theirs in TFMA_NAMES.items():
             if ours in result.metrics:
-                # TFMA interpolates both areas between 10,000 thresholds.
-                tolerance = {"roc_auc": 2e-4, "average_precision": 5e-3}.get(ours, 1e-5)
+                # TFMA sums both areas over 10,000 thresholds; between points of the precision-recall curve it
+                # interpolates, which differs from the average precision where there are few rows.
+                tolerance = {"roc_auc": 2e-4, "average_precision": 20 / result.rows}.get(ours, 1e-5)
                 assert result.metrics[ours].value == pytest.approx(expected[theirs]["value"], abs=tolerance), name
-    assert compared > 20
+    assert compared == len(slices)
+
+
+@pytest.mark.skipif(not CONFORMANCE.is_dir(), reason="the conformance files are not here")
+def test_intervals_are_as_wide_as_tfmas_jackknife():
+    """Intervals of independent rows are as wide as those that TensorFlow Model Analysis gets by the jackknife."""
+    table = pa.csv.read_csv(CONFORMANCE / "eval_cases.csv")
+    slices = json.loads((CONFORMANCE / "tfma_metrics.json").read_text())["runs"]["JACKKNIFE"]["slices"]
+    config = EvaluationConfig(metrics=("roc_auc", "log_loss", "accuracy"), slices=(("origin",),))
+    evaluation = evaluate(table["label"], table["probability"].to_numpy(), columns=table, config=config)
+    ratios = []
+    for result in evaluation.results:
+        expected = slices[",".join(f"{column}={value}" for column, value in result.key) or "overall"]
+        for ours, value in result.metrics.items():
+            theirs = expected[TFMA_NAMES[ours]]
+            ratios.append((value.upper - value.lower) / (theirs["upper"] - theirs["lower"]))
+    # A jackknife of 20 buckets has a standard error that is itself off by a sixth.
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.15)
+    assert 0.5 < min(ratios) <= max(ratios) < 1.7
