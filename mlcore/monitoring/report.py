@@ -2,7 +2,8 @@
 
 What Evidently does not survive or does not say is dealt with here: a column without any value (it raises), one that
 is not on both sides (it is skipped in silence), nullable integers and booleans (it divides by zero), infinity, missing
-values (it drops them), its choice of method by the number of rows, and random ids and clocks in what it saves.
+values (it drops them), its choice of method by the number of rows, and random ids, clocks and last bits in what it
+saves.
 
     drift_report/
     ├── report.json         values, methods, missing shares, what was left out and why; some kilobytes
@@ -44,6 +45,7 @@ MAX_CATEGORIES = 50
 """Categories beyond the most frequent ones are drawn as one."""
 
 _OTHER = "(other)"
+_DIGITS = 8
 _THRESHOLD = 0.1
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -287,13 +289,21 @@ def _json(value: Any) -> Json:
     if isinstance(value, dict):
         return {str(key): _json(part) for key, part in value.items()}
     number = float(value)
-    return number if math.isfinite(number) else None
+    return _rounded(number) if math.isfinite(number) else None
 
 
 def _reproducible(text: str) -> str:
-    """The snapshot with every random id replaced by its rank of appearance."""
+    """The snapshot with every random id replaced by its rank of appearance, and numbers rounded.
+
+    Evidently adds up shares in the order of a set of strings, which changes with the process: the last bits are noise.
+    """
     ranks: dict[str, str] = {}
-    return _UUID.sub(lambda match: ranks.setdefault(match[0], f"00000000-0000-4000-8000-{len(ranks):012x}"), text)
+    named = _UUID.sub(lambda match: ranks.setdefault(match[0], f"00000000-0000-4000-8000-{len(ranks):012x}"), text)
+    return json.dumps(json.loads(named, parse_float=lambda digits: _rounded(float(digits))), separators=(",", ":"))
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{_DIGITS}g}")
 
 
 def _gzip(data: bytes) -> bytes:
