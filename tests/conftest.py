@@ -5,8 +5,10 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import os
 import secrets
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +26,11 @@ from mlcore.platform.postgres import EmbeddedPostgres
 # Examples are slow the first time libraries load; how long one takes is no property of the code.
 settings.register_profile("mlcore", deadline=None)
 settings.load_profile("mlcore")
+
+
+# Importing Airflow writes a configuration file into its home: not into that of whoever runs the tests.
+_airflow_home = tempfile.TemporaryDirectory(prefix="mlcore-tests-airflow-")
+os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 
 @pytest.fixture(scope="session")
