@@ -35,7 +35,8 @@ def install_record_factory() -> None:
 
     def factory(*args: object, **kwargs: object) -> logging.LogRecord:
         record = previous(*args, **kwargs)
-        if record.name.startswith("mlcore") and _CONTEXT.get():
+        named = isinstance(record.name, str)  # structlog copies records by way of a nameless one
+        if named and record.name.startswith("mlcore") and _CONTEXT.get():
             ids = " ".join(f"{key}={value}" for key, value in _CONTEXT.get())
             record.msg = f"{record.msg} [{ids.replace('%', '%%') if record.args else ids}]"
         return record
