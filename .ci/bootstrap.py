@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -30,10 +31,22 @@ def main() -> None:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     run([*pip, "-r", "requirements-uv.lock"], online)
     step(3, "packages of requirements.lock, hash-checked; about 1.2 GB, some minutes with empty caches")
-    uv = [str(venv / "bin" / "uv"), "pip"]
-    run([*uv, "install", "--require-hashes", "--python", str(python), "-r", "requirements.lock"], online)
+    uv = [str(venv / "bin" / "uv"), *system_certificates(), "pip"]
+    run([*uv, "install", "--require-hashes", "--python", str(python), "-r", "requirements.lock"], online, **index(python))
     step(4, "mlcore itself")
     run([*uv, "install", "--python", str(python), "--no-deps", "--no-build-isolation", "-e", "."], online)
+
+
+def system_certificates() -> list[str]:
+    """Trust what the machine trusts, as pip does: a company's network may have a certificate of its own."""
+    return ["--system-certs"] if ssl.get_default_verify_paths().cafile else []
+
+
+def index(python: Path) -> dict[str, str]:
+    """The package index pip is set up for, which uv does not read."""
+    asked = [str(python), "-m", "pip", "config", "get", "global.index-url"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    return {"UV_DEFAULT_INDEX": os.environ.get("PIP_INDEX_URL", found)} if found or "PIP_INDEX_URL" in os.environ else {}
 
 
 def check_disk(needed_gb: float) -> None:
@@ -46,10 +59,10 @@ def step(number: int, what: str) -> None:
     say(f"[{number}/4] {what}")
 
 
-def run(command: list[str], remedy: str) -> None:
+def run(command: list[str], remedy: str, **extra: str) -> None:
     """Run quietly, with a line every 20 seconds; what it said is shown when it fails."""
     began = said = time.monotonic()
-    environ = {**os.environ, "UV_NO_PROGRESS": "1", "VIRTUAL_ENV": ""}
+    environ = {**os.environ, **extra, "UV_NO_PROGRESS": "1", "VIRTUAL_ENV": ""}
     log = PROJECT / ".ci" / ".bootstrap.log"
     with log.open("w+") as output:
         process = subprocess.Popen(command, cwd=PROJECT, env=environ, stdout=output, stderr=subprocess.STDOUT)

@@ -43,7 +43,7 @@ class DriftMonitor(Component):
         "components.scoring",
         "ingest.examples",
     )
-    libraries = ("evidently", "pyarrow", "numpy", "scikit-learn")
+    libraries = ("evidently", "pandas", "pyarrow", "numpy", "scikit-learn")
 
     @property
     def parameters(self) -> Mapping[str, Json]:

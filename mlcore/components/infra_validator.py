@@ -1,4 +1,4 @@
-"""A model on rows that come after those it was trained on, beside the champion of its time; and the gates' verdict."""
+"""A model tried in a process of its own before anybody depends on it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,47 @@ from collections.abc import Mapping
 from mlcore.components.base import Component, Inputs, Outputs
 from mlcore.core.types import ArtifactType, Json
 
+GATE = "infra"
+SAMPLE_ROWS = 500
+
 
 class InfraValidator(Component):
-    """TODO"""
+    """Loads the model in a fresh process, predicts on sample and edge requests, and holds it to the limits."""
 
-    inputs = {
-        "examples": ArtifactType.EXAMPLES,
-        "model": ArtifactType.MODEL,
-        "baseline": ArtifactType.MODEL,
-    }
+    inputs = {"examples": ArtifactType.EXAMPLES, "model": ArtifactType.MODEL}
     outputs = {"blessing": ArtifactType.BLESSING}
+    code = ("deployment", "training", "transform", "components.scoring", "ingest.examples", "evaluation.blessing")
+    libraries = ("scikit-learn", "numpy", "skops", "pyarrow")
 
     @property
     def parameters(self) -> Mapping[str, Json]:
-        return {}
+        infra: dict[str, Json] = self.config.push.infra.model_dump(mode="json")
+        return infra
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
-        raise NotImplementedError
+        from mlcore.components.scoring import score
+        from mlcore.deployment.infra import Limits, Subject, validate_infra
+        from mlcore.deployment.requests import build_requests
+        from mlcore.evaluation.blessing import Blessing, write_blessing
+        from mlcore.ingest.examples import read_examples
+        from mlcore.transform.graph import read_graph
+
+        model = inputs.one("model")
+        columns = list(read_graph(model.path).contract)
+        sample = read_examples(inputs.paths("examples")[:1], columns).slice(0, SAMPLE_ROWS)
+        requests = build_requests(sample)
+        infra = self.config.push.infra
+        limits = Limits(
+            latency_p99_seconds=infra.max_latency_p99.total_seconds(), memory_bytes=infra.max_memory
+        )
+        verdict = validate_infra(Subject(folder=model.path), requests, score(model.path, requests), limits)
+        write_blessing(
+            outputs["blessing"].path,
+            Blessing(
+                model_digest=model.artifact.digest, gate=GATE, blessed=verdict.blessed, reasons=verdict.reasons
+            ),
+        )
+        outputs["blessing"].properties.update(gate=GATE, blessed=verdict.blessed, reasons=list(verdict.reasons))
+
+    def summary(self, outputs: Inputs) -> str:
+        return "blessed" if outputs.one("blessing").artifact.properties["blessed"] else "not blessed"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from mlcore.components.base import Component, Inputs, Outputs
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import ArtifactType, Json
+from mlcore.components.evaluator import GATE as EVALUATION
+from mlcore.components.infra_validator import GATE as INFRA
 from mlcore.core.window import parse_moment
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mlcore.deployment.push import PushDecision
 
 FILE_NAME = "push.json"
+GATES = (EVALUATION, INFRA)
 
 
 class Pusher(Component):
@@ -45,7 +48,7 @@ class Pusher(Component):
         document: dict[str, Json] = {
             "model": inputs.one("model").artifact.digest,
             "push": decision.push,
-            "forced": self.request.force_push,
+            "forced": decision.forced,
             "reasons": list(decision.reasons),
         }
         (outputs["push"].path / FILE_NAME).write_bytes(canonical_json(document))
@@ -85,7 +88,8 @@ class Pusher(Component):
         from mlcore.evaluation.blessing import read_blessing
 
         blessings = [read_blessing(inputs.one(key).path) for key in ("evaluation_blessing", "infra_blessing")]
-        return decide_push(inputs.one("model").artifact.digest, blessings, force=self.request.force_push)
+        model_digest = inputs.one("model").artifact.digest
+        return decide_push(model_digest, blessings, gates=GATES, force=self.request.force_push)
 
     def summary(self, outputs: Inputs) -> str:
         return str(outputs.one("push").artifact.properties["verdict"])

@@ -60,7 +60,7 @@ def _threshold(criterion: ValueCriterion, evaluation: Evaluation) -> Finding:
         passed, bound, side = value.lower >= criterion.threshold, value.lower, "at least"
     else:
         passed, bound, side = value.upper <= criterion.threshold, value.upper, "at most"
-    return passed, f"{metric.name} {_shown(value)} needs {bound:.4f} to be {side} {criterion.threshold:g}"
+    return passed, f"{metric.name} {value} needs {bound:.4f} to be {side} {criterion.threshold:g}"
 
 
 def _champion(criterion: ChampionCriterion, comparison: Comparison | None) -> Finding:
@@ -85,9 +85,5 @@ def _overall(result: SliceResult, name: str) -> MetricValue | str:
     return f"{name} is not known: {result.missing.get(name, 'it is not among evaluation.metrics')}"
 
 
-def _shown(value: MetricValue) -> str:
-    return f"{_number(value.value)} [{_number(value.lower)}, {_number(value.upper)}]"
-
-
 def _number(value: float) -> str:
-    return f"{value + 0.0:.4f}"
+    return f"{round(value, 4) + 0.0:.4f}"  # + 0.0: no "-0.0000"

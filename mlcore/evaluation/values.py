@@ -56,7 +56,8 @@ class MetricValue:
         )
 
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.lower:.4f}, {self.upper:.4f}]"
+        value, lower, upper = (f"{round(number, 4) + 0.0:.4f}" for number in (self.value, self.lower, self.upper))
+        return f"{value} [{lower}, {upper}]"
 
 
 def estimate(
