@@ -11,13 +11,17 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from mlcore.cli.context import console, notes, settings
+
+if TYPE_CHECKING:
+    from mlcore.config.settings import Settings
+    from mlcore.platform.control import Started
 
 _COLOURS = {"healthy": "green", "ok": "green", "starting": "yellow", "warning": "yellow"}
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -43,15 +47,11 @@ def up(
     found = replace(found, database_url=database_url or found.database_url)
     if not detach:
         control.become_supervisor(found, port, os.environ)
-    began = time.monotonic()
-    with notes.status("starting") as progress:
-
-        def tell(doing: str) -> None:
-            progress.update(doing)
-            if not notes.is_terminal:
-                notes.print(f"{time.monotonic() - began:5.1f} s  {escape(doing)}", highlight=False)
-
-        started = control.up(found, port, os.environ, tell)
+    try:
+        started = _up_with_progress(found, port)
+    except KeyboardInterrupt:
+        notes.print("\nit goes on starting in the background; `mlcore down` stops it")
+        raise typer.Exit(130) from None
     if not started.ours:
         notes.print(f"already running (process {started.state.supervisor.pid})")
     elif started.state.port != port:
@@ -61,6 +61,20 @@ def up(
     console.print(f"login     {ADMIN} / {secrets.admin_password}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"          (kept in {secrets.password_file})", soft_wrap=True, highlight=False, markup=False)
     notes.print(f"ready after {started.state.ready_seconds:.0f} s; stop it with `mlcore down`")
+
+
+def _up_with_progress(found: Settings, port: int) -> Started:
+    from mlcore.platform import control
+
+    began = time.monotonic()
+    with notes.status("starting") as progress:
+
+        def tell(doing: str) -> None:
+            progress.update(doing)
+            if not notes.is_terminal:
+                notes.print(f"{time.monotonic() - began:5.1f} s  {escape(doing)}", highlight=False)
+
+        return control.up(found, port, os.environ, tell)
 
 
 def down() -> None:

@@ -73,7 +73,7 @@ def up(
             state = None  # written by a supervisor that was killed
         if state and state.phase is Phase.READY and supervised(layout):
             return Started(state=state, ours=process is not None and state.supervisor.pid == process.pid)
-        # Ours may have ended because another was first, which also kills what it takes for leftovers: then join that one.
+        # Ours may have ended because another was first, which also kills what it takes for leftovers: join that one.
         if (process is None or code is not None) and not supervised(layout):
             raise _failure(layout, state)
         if state and state.doing != said:
@@ -109,6 +109,7 @@ def supervisor_command(settings: Settings, port: int, ambient: Mapping[str, str]
         "MLCORE_ARTIFACTS": settings.artifacts,
         "MLCORE_DATABASE_URL": settings.database_url or "",
         HOME_MARKER: str(Layout.of(settings.home).home),
+        "SPT_NOENV": "1",
     }
     return [sys.executable, "-m", "mlcore.platform.supervisor", str(port)], {**ambient, **given}
 

@@ -19,6 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mlcore.platform.processes import begin_child, die_with_parent
 
@@ -76,10 +77,9 @@ def import_task_modules() -> None:
 
 def run_airflow(*arguments: str) -> None:
     """Airflow's command line, in this process."""
-    from airflow.__main__ import main
-
+    entry: Any = importlib.import_module("airflow.__main__")
     sys.argv = ["airflow", *arguments]
-    main()  # type: ignore[no-untyped-call]
+    entry.main()
 
 
 def fork(work: Callable[[], None], *, log: Path, before: Callable[[], None] = lambda: None) -> int:

@@ -21,6 +21,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import setproctitle
+
 from mlcore.config.settings import Settings
 from mlcore.errors import MlcoreError, PlatformError
 from mlcore.platform import credentials
@@ -213,9 +215,12 @@ class Supervisor:
         credentials.forget_database_url(self._layout)
         if not keep_state:
             self._layout.state.unlink(missing_ok=True)
-        self._use.release()
         if self._server:
+            self._use.release()
             self._server.stop()
+        elif self._use.try_acquire():
+            self._layout.remove_transient()
+        self._use.release()
         _LOG.info("stopped")
 
     def _note(self, **changes: Any) -> None:
@@ -297,7 +302,8 @@ def _seconds(timestamp: str | None) -> float:
 
 
 def main(port: int, environ: Mapping[str, str]) -> int:
-    """The supervisor as a process of its own."""
+    """The supervisor as a process of its own; ``environ`` has SPT_NOENV, see environment.py."""
+    setproctitle.setproctitle("mlcore supervisor")  # the first call must come before any change of os.environ
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return Supervisor(Settings.from_environ(environ), port, environ).run()
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -82,7 +83,14 @@ class Installation:
         words = [str(word) for word in arguments]
         if not self.become:
             return [sys.executable, *words]
-        prefix = ["setpriv", f"--reuid={self.become}", "--clear-groups", "--inh-caps=-all", "--"]
+        prefix = [
+            "setpriv",
+            f"--reuid={self.become}",
+            "--clear-groups",
+            "--inh-caps=-all",
+            "--",
+            "env",
+        ]  # env: setpriv itself may still enter everywhere
         system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
         for python in (sys.executable, system):
             if not subprocess.run([*prefix, python, "-c", ""], capture_output=True, check=False).returncode:
@@ -181,7 +189,7 @@ def platform(installation: Installation, up: subprocess.CompletedProcess[str]) -
 def test_two_ups_make_one_platform_on_a_free_port(
     platform: Installation, up: subprocess.CompletedProcess[str], taken_port: int
 ) -> None:
-    """One of two `up` starts the platform, the other says so; both tell the port, which is not the one that is taken."""
+    """One of two `up` starts the platform, the other says so; both tell the port, not the taken one."""
     assert up.stderr.count("already running") == 1
     assert up.stderr.count(f"port {taken_port} is taken: using {platform.state().port}") == 1
     assert up.stdout.count(platform.state().url) == 2
@@ -346,17 +354,18 @@ def test_down_leaves_nothing(platform: Installation) -> None:
     assert (again.returncode, "nothing was running" in again.stderr) == (0, True)
 
 
+@pytest.fixture
+def ordinary_project() -> Iterator[Path]:
+    """Not below pytest's folder, which only its own user may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_ordinary_user_runs_the_platform_in_the_foreground_on_a_given_server(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+def test_ordinary_user_runs_the_platform_in_the_foreground_on_a_given_server(ordinary_project: Path) -> None:
     """A user without privileges starts a database server and the platform on it; SIGTERM stops it without a trace."""
     account = pwd.getpwnam("nobody")
-    project = tmp_path_factory.mktemp("ordinary")
-    for folder in (project, *project.parents):
-        if folder == Path("/tmp"):
-            break
-        folder.chmod(0o711)
+    project = ordinary_project
     os.chown(project, account.pw_uid, account.pw_gid)
     found = Installation(project=project, become=account.pw_name)
     with subprocess.Popen(
