@@ -137,7 +137,7 @@ def test_tfma_gives_the_same_values():
             if ours in result.metrics:
                 # TFMA sums both areas over 10,000 thresholds; between points of the precision-recall curve it
                 # interpolates, which differs from the average precision where there are few rows.
-                tolerance = {"roc_auc": 2e-4, "average_precision": 20 / result.rows}.get(ours, 1e-5)
+                tolerance = {"roc_auc": 5e-4, "average_precision": 20 / result.rows}.get(ours, 1e-5)
                 assert result.metrics[ours].value == pytest.approx(expected[theirs]["value"], abs=tolerance), name
     assert compared == len(slices)
 
