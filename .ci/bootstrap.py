@@ -32,7 +32,8 @@ def main() -> None:
     run([*pip, "-r", "requirements-uv.lock"], online)
     step(3, "packages of requirements.lock, hash-checked; about 1.2 GB, some minutes with empty caches")
     uv = [str(venv / "bin" / "uv"), *system_certificates(), "pip"]
-    run([*uv, "install", "--require-hashes", "--python", str(python), "-r", "requirements.lock"], online, **index(python))
+    locked = [*uv, "install", "--require-hashes", "--python", str(python), "-r", "requirements.lock"]
+    run(locked, online, **index(python))
     step(4, "mlcore itself")
     run([*uv, "install", "--python", str(python), "--no-deps", "--no-build-isolation", "-e", "."], online)
 
@@ -46,7 +47,8 @@ def index(python: Path) -> dict[str, str]:
     """The package index pip is set up for, which uv does not read."""
     asked = [str(python), "-m", "pip", "config", "get", "global.index-url"]
     found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return {"UV_DEFAULT_INDEX": os.environ.get("PIP_INDEX_URL", found)} if found or "PIP_INDEX_URL" in os.environ else {}
+    url = os.environ.get("PIP_INDEX_URL") or found
+    return {"UV_DEFAULT_INDEX": url} if url else {}
 
 
 def check_disk(needed_gb: float) -> None:

@@ -71,14 +71,15 @@ class Meter:
         cpu, wall, peak = cpu_seconds() - self._cpu, time.monotonic() - self._wall, peak_megabytes()
         self.cpu += cpu
         self.peak = max(self.peak, peak)
-        print(f"{result.node:<20} {result.state.value:<9} {cpu:8.2f} {wall:8.2f} {peak:8.0f}  {result.summary}", flush=True)
+        print(
+            f"{result.node:<20} {result.state.value:<9} {cpu:8.2f} {wall:8.2f} {peak:8.0f}  {result.summary}",
+            flush=True,
+        )
 
 
 def run_once(settings: Settings, name: str) -> Meter:
     config = load_pipeline(PROJECT / "config" / "pipelines" / "flight_delays.yaml")
-    request = RunRequest(
-        pipeline=config.name, run=name, as_of=parse_moment(AS_OF), train=TRAIN, eval=EVALUATE
-    )
+    request = RunRequest(pipeline=config.name, run=name, as_of=parse_moment(AS_OF), train=TRAIN, eval=EVALUATE)
     meter = Meter()
     print(f"{'component':<20} {'state':<9} {'CPU s':>8} {'wall s':>8} {'peak MB':>8}")
     with open_session(settings) as session:
@@ -98,9 +99,7 @@ def main() -> None:
         settings = Settings(project=home, home=home / "home", artifacts=str(home / "artifacts"))
         with ensure_database(settings) as url:
             migrate(url)
-            settings = Settings(
-                project=home, home=home / "home", artifacts=str(home / "artifacts"), database_url=url
-            )
+            settings = Settings(project=home, home=home / "home", artifacts=str(home / "artifacts"), database_url=url)
             meter = run_once(settings, "benchmark")
             print(
                 f"{'all components':<30} {meter.cpu:8.2f} {'':>8} {meter.peak:8.0f}"

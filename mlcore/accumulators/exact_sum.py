@@ -60,7 +60,10 @@ class ExactSum:
     def fraction(self) -> Fraction:
         """The sum as an exact rational number."""
         return sum(
-            (Fraction(integer) * Fraction(2) ** (exponent - _MANTISSA_BITS) for exponent, integer in self.parts.items()),
+            (
+                Fraction(integer) * Fraction(2) ** (exponent - _MANTISSA_BITS)
+                for exponent, integer in self.parts.items()
+            ),
             start=Fraction(0),
         )
 

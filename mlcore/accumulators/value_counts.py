@@ -98,7 +98,8 @@ def _hashes(values: pa.Array) -> npt.NDArray[np.uint64]:
     if pa.types.is_string(values.type):
         from pandas.util import hash_array
 
-        return hash_array(values.to_numpy(zero_copy_only=False), categorize=False)
+        hashes: npt.NDArray[np.uint64] = hash_array(values.to_numpy(zero_copy_only=False), categorize=False)
+        return hashes
     bits = values.cast(pa.float64(), safe=False).to_numpy().view(np.uint64)
     return _splitmix(bits)
 

@@ -1,6 +1,6 @@
 """Where outputs lie: fresh folders that nobody knows of until a transaction names them.
 
-    <root>/<pipeline>/<Component>/<execution id>-<random>/<output name>/...
+<root>/<pipeline>/<Component>/<execution id>-<random>/<output name>/...
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from upath import UPath
 
@@ -32,7 +33,9 @@ class ArtifactStore:
     """
 
     def __init__(self, root: str) -> None:
-        self._root = Path(root) if "://" not in root else UPath(root)
+        self._local = "://" not in root or root.startswith("file://")
+        # Remote folders have the interface of a Path, though not its type.
+        self._root = Path(root.removeprefix("file://")) if self._local else cast("Path", UPath(root))
 
     def fresh(self, pipeline: str, component: str, execution_id: int) -> str:
         """A prefix that no other execution ever gets, relative to the root."""
@@ -67,7 +70,7 @@ class ArtifactStore:
                 where=uri,
                 next_step="its run must write at least one file into every output it declares",
             )
-        if not isinstance(path, UPath) or path.protocol in ("", "file"):
+        if self._local:
             with _writing(path):
                 _sync([*files, *{file.parent for file in files}, path.parent, path.parent.parent])
         return digest_folder(path)
@@ -99,11 +102,11 @@ class ArtifactStore:
     def delete(self, uri: str) -> None:
         """Remove a folder; nothing happens when it is gone already."""
         path = self.path(uri)
-        if isinstance(path, UPath):
-            if path.exists():
-                path.fs.rm(path.path, recursive=True)
-        else:
+        if self._local:
             shutil.rmtree(path, ignore_errors=True)
+        elif path.exists():
+            remote = cast("UPath", path)
+            remote.fs.rm(remote.path, recursive=True)
 
     def prefixes(self) -> Iterator[str]:
         """Every execution's prefix there is, known to anybody or not."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from mlcore.cli.context import console, settings
 from mlcore.config.loader import load_pipeline, pipeline_names
 from mlcore.config.pipeline import PipelineConfig
-from mlcore.errors import ConfigError
+from mlcore.errors import MlcoreError
 
 pipelines = typer.Typer(help="Pipeline files.", no_args_is_help=True)
 
@@ -41,7 +41,7 @@ def validate(names: Annotated[list[str] | None, typer.Argument(help="Pipelines; 
     for name in names or pipeline_names(folder):
         try:
             check_pipeline(load_pipeline(folder / f"{name}.yaml"))
-        except ConfigError as error:
+        except MlcoreError as error:
             wrong += 1
             console.print(f"{name}: {error}", markup=False, highlight=False, soft_wrap=True)
         else:

@@ -52,7 +52,9 @@ def run(
     if force_push and not reason:
         raise typer.BadParameter("say why with --reason: a forced push is kept in the champion's history")
     config = find_pipeline(settings().pipelines, pipeline)
-    request = _request(pipeline, at, force_push=force_push, reason=reason, train=_duration(train), eval=_duration(eval_))
+    request = _request(
+        pipeline, at, force_push=force_push, reason=reason, train=_duration(train), eval=_duration(eval_)
+    )
     _run(pipeline, retraining_graph(config), request)
 
 
@@ -69,7 +71,7 @@ def _request(
     force_push: bool = False,
     reason: str = "",
     train: timedelta | None = None,
-    eval: timedelta | None = None,  # noqa: A002 - the pipeline file's own word
+    eval: timedelta | None = None,
 ) -> RunRequest:
     as_of = parse_moment(at, name="--at")
     return RunRequest(

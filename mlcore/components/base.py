@@ -108,14 +108,14 @@ class Component(ABC):
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         """Read, call, write."""
 
-    def check(self, outputs: Inputs) -> None:
+    def check(self, outputs: Inputs) -> None:  # noqa: B027 - most components have nothing to check
         """Called with the published outputs, fresh or reused; raises when they must stop the run."""
 
     def summary(self, outputs: Inputs) -> str:
         """A few words on the outputs, for the progress display and the logs."""
         return ""
 
-    def commit(self, connection: Connection, inputs: Inputs) -> None:
+    def commit(self, connection: Connection, inputs: Inputs) -> None:  # noqa: B027 - most have nothing to commit
         """Change what else must change with the outputs, inside the transaction that publishes them."""
 
 

@@ -37,15 +37,11 @@ class InfraValidator(Component):
         sample = read_examples(inputs.paths("examples")[:1], columns).slice(0, SAMPLE_ROWS)
         requests = build_requests(sample)
         infra = self.config.push.infra
-        limits = Limits(
-            latency_p99_seconds=infra.max_latency_p99.total_seconds(), memory_bytes=infra.max_memory
-        )
+        limits = Limits(latency_p99_seconds=infra.max_latency_p99.total_seconds(), memory_bytes=infra.max_memory)
         verdict = validate_infra(Subject(folder=model.path), requests, score(model.path, requests), limits)
         write_blessing(
             outputs["blessing"].path,
-            Blessing(
-                model_digest=model.artifact.digest, gate=GATE, blessed=verdict.blessed, reasons=verdict.reasons
-            ),
+            Blessing(model_digest=model.artifact.digest, gate=GATE, blessed=verdict.blessed, reasons=verdict.reasons),
         )
         outputs["blessing"].properties.update(gate=GATE, blessed=verdict.blessed, reasons=list(verdict.reasons))
 

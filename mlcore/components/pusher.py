@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlcore.components.base import Component, Inputs, Outputs
-from mlcore.core.digests import canonical_json
-from mlcore.core.types import ArtifactType, Json
 from mlcore.components.evaluator import GATE as EVALUATION
 from mlcore.components.infra_validator import GATE as INFRA
+from mlcore.core.digests import canonical_json
+from mlcore.core.types import ArtifactType, Json
 from mlcore.core.window import parse_moment
 
 if TYPE_CHECKING:

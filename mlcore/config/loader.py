@@ -70,7 +70,9 @@ def _read_yaml(path: Path) -> object:
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader that also refuses double keys
     except yaml.YAMLError as error:
-        raise ConfigError(f"not valid YAML: {error}", where=str(path), next_step="correct the line named above") from error
+        raise ConfigError(
+            f"not valid YAML: {error}", where=str(path), next_step="correct the line named above"
+        ) from error
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -79,9 +81,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {quoted(key)} is there twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {quoted(key)} is there twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 

@@ -56,7 +56,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 def _cron(value: str) -> str:
-    if value.startswith("@") or len(value.split()) == 5:  # noqa: PLR2004 - a cron expression has five fields
+    if value.startswith("@") or len(value.split()) == 5:
         return value
     raise ValueError('not a cron expression; write five fields, for instance "0 6 * * MON", or a preset such as @daily')
 
@@ -201,7 +201,7 @@ class Push(Section):
 
 
 class Drift(Section):
-    """A feature drifts when its distance is at least ``min_distance`` and beyond what whole days of the reference show."""
+    """A feature drifts when its distance is at least ``min_distance`` and beyond what the reference's own days show."""
 
     min_distance: float = Field(default=0.1, gt=0, le=1)
     max_features: int = Field(default=0, ge=0, description="Retrain when more features than this drift")

@@ -1,9 +1,9 @@
 """The settings of an installation, read from the environment once, by entry points.
 
-    MLCORE_PROJECT        the folder that holds config/ and dags/         default: the working directory
-    MLCORE_HOME           everything that is written                      default: <project>/.mlcore
-    MLCORE_DATABASE_URL   PostgreSQL for metadata and registry            default: embedded, under MLCORE_HOME
-    MLCORE_ARTIFACTS      fsspec URL of the artifact store                default: <home>/artifacts
+MLCORE_PROJECT        the folder that holds config/ and dags/         default: the working directory
+MLCORE_HOME           everything that is written                      default: <project>/.mlcore
+MLCORE_DATABASE_URL   PostgreSQL for metadata and registry            default: embedded, under MLCORE_HOME
+MLCORE_ARTIFACTS      fsspec URL of the artifact store                default: <home>/artifacts
 """
 
 from __future__ import annotations

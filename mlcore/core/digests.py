@@ -46,5 +46,3 @@ def digest_chunks(chunks: Iterable[bytes]) -> str:
 
 def is_digest(text: str) -> bool:
     return text.startswith(PREFIX) and len(text) == len(PREFIX) + 64
-
-

@@ -14,7 +14,7 @@ Json: TypeAlias = Union[str, int, float, bool, None, "list[Json]", "dict[str, Js
 
 
 class ArtifactType(StrEnum):
-    """What an artifact is. ``SOURCE_FILE`` stands for a file that is the user's: recorded, never written or collected."""
+    """What an artifact is. A ``SOURCE_FILE`` is the user's: it is recorded, never written, never collected."""
 
     SOURCE_FILE = "SourceFile"
     EXAMPLES = "Examples"

@@ -24,7 +24,8 @@ def connect_engine(url: str) -> Engine:
         parsed = make_url(url)
     except ArgumentError as error:
         raise MetadataError(
-            "the database URL cannot be parsed", next_step="write postgresql+psycopg2://user:password@host:port/database"
+            "the database URL cannot be parsed",
+            next_step="write postgresql+psycopg2://user:password@host:port/database",
         ) from error
     if parsed.get_backend_name() != "postgresql":
         raise MetadataError(

@@ -9,16 +9,13 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, text
 
 
-
 def lock_key(name: str) -> int:
     """The 64-bit number PostgreSQL locks for a name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 @contextmanager
-def advisory_locks(
-    engine: Engine, names: Sequence[str], on_wait: Callable[[], None] | None = None
-) -> Iterator[None]:
+def advisory_locks(engine: Engine, names: Sequence[str], on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold one session-level advisory lock a name, taken in one order by everybody so that nobody waits in a ring.
 
     Args:

@@ -98,9 +98,7 @@ class MetadataStore:
     def cached(self, fingerprints: Sequence[str]) -> dict[str, int]:
         """The complete execution of each fingerprint that has one."""
         with self.begun() as connection:
-            rows = connection.execute(
-                select(execution_cache).where(execution_cache.c.fingerprint.in_(fingerprints))
-            )
+            rows = connection.execute(select(execution_cache).where(execution_cache.c.fingerprint.in_(fingerprints)))
             return {row.fingerprint: row.execution_id for row in rows}
 
     def execution(self, execution_id: int) -> Execution:
@@ -158,7 +156,7 @@ class MetadataStore:
     def find_artifacts(
         self,
         *,
-        type: ArtifactType,  # noqa: A002 - the word of ML Metadata
+        type: ArtifactType,
         pipeline: str | None = None,
         run: str | None = None,
         limit: int = 1_000,
@@ -189,9 +187,7 @@ class MetadataStore:
         """What an execution read, by input name, in order."""
         return self._events([execution_id], (EventType.INPUT.value,))[execution_id]
 
-    def _events(
-        self, execution_ids: Sequence[int], types: Sequence[str]
-    ) -> dict[int, dict[str, tuple[Artifact, ...]]]:
+    def _events(self, execution_ids: Sequence[int], types: Sequence[str]) -> dict[int, dict[str, tuple[Artifact, ...]]]:
         query = (
             select(event.c.execution_id, event.c.key, artifact)
             .join(artifact, artifact.c.id == event.c.artifact_id)
@@ -356,9 +352,7 @@ def _close_dead(connection: Connection, which: Any) -> None:
     connection.execute(
         update(execution)
         .where(which, execution.c.state.in_(_UNDER_WAY))
-        .values(
-            state=ExecutionState.CANCELED.value, error="its process died", finished_at=func.clock_timestamp()
-        )
+        .values(state=ExecutionState.CANCELED.value, error="its process died", finished_at=func.clock_timestamp())
     )
 
 
@@ -426,7 +420,9 @@ def _insert_events(
 
 
 def _insert_outputs(connection: Connection, results: Sequence[Publication]) -> list[dict[str, tuple[Artifact, ...]]]:
-    flat = [(result.execution_id, key, new) for result in results for key, news in result.outputs.items() for new in news]
+    flat = [
+        (result.execution_id, key, new) for result in results for key, news in result.outputs.items() for new in news
+    ]
     if not flat:
         return [{} for _ in results]
     rows = [artifact_row(new, ArtifactState.LIVE) for _, _, new in flat]
@@ -436,7 +432,10 @@ def _insert_outputs(connection: Connection, results: Sequence[Publication]) -> l
         by_execution[execution_id][key].append(to_artifact(row))
     _insert_events(
         connection,
-        [(id_, {key: [made.id for made in found] for key, found in keys.items()}) for id_, keys in by_execution.items()],
+        [
+            (id_, {key: [made.id for made in found] for key, found in keys.items()})
+            for id_, keys in by_execution.items()
+        ],
         EventType.OUTPUT,
     )
     _attribute(connection, [row.id for row in inserted])

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mlcore.core.types import Json
 from mlcore.metadata.locks import lock_key
+from mlcore.metadata.registry_tables import alias, alias_history, model_version
 from mlcore.metadata.store import MetadataStore
-from mlcore.registry.tables import alias, alias_history, model_version
 
 CHAMPION = "champion"
 
@@ -98,9 +98,7 @@ def promote(connection: Connection, candidate: Candidate) -> Push:
 
     Runs inside the caller's transaction; pushes of one pipeline wait for each other, so there is one serial history.
     """
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"registry {candidate.pipeline}")}
-    )
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"registry {candidate.pipeline}")})
     version = _register(connection, candidate)
     champion = _champion(connection, candidate.pipeline)
     if champion is not None and champion.version == version:
@@ -148,9 +146,7 @@ def _register(connection: Connection, candidate: Candidate) -> int:
 
 def _move(connection: Connection, candidate: Candidate, champion: ModelVersion | None, version: int) -> None:
     pointer = upsert(alias).values(pipeline=candidate.pipeline, alias=CHAMPION, version=version)
-    connection.execute(
-        pointer.on_conflict_do_update(index_elements=["pipeline", "alias"], set_={"version": version})
-    )
+    connection.execute(pointer.on_conflict_do_update(index_elements=["pipeline", "alias"], set_={"version": version}))
     connection.execute(
         insert(alias_history).values(
             pipeline=candidate.pipeline,
@@ -206,7 +202,7 @@ class Registry:
     def baseline(
         self, pipeline: str, *, as_of: datetime, evaluation_start: datetime, exclude_digest: str | None = None
     ) -> ModelVersion | None:
-        """The champion of a time: the newest promoted model that was there by then and has not seen what it is judged on.
+        """The champion of a time: the newest model promoted by then that has not seen what it is judged on.
 
         Args:
             pipeline: Whose champion.

@@ -10,7 +10,6 @@ from mlcore.errors import ComponentFailed, MlcoreError, quoted
 from mlcore.runtime.session import Session
 
 
-
 @contextmanager
 def attempt(session: Session, execution_ids: Sequence[int]) -> Iterator[None]:
     """Record what the body raises on the executions, and raise it as an ``MlcoreError``.

@@ -24,6 +24,7 @@ from mlcore.components.transform_analyzer import TransformAnalyzer
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.errors import ConfigError, quoted
 
+
 class Part(StrEnum):
     """Which spans of a run's window an input takes."""
 

@@ -32,9 +32,7 @@ def list_reports(
     session: Session, *, pipeline: str | None = None, run: str | None = None, limit: int = 200
 ) -> tuple[DriftReport, ...]:
     """The reports of a pipeline, of one of its runs, or of all, newest first."""
-    found = session.metadata.find_artifacts(
-        type=ArtifactType.DRIFT_REPORT, pipeline=pipeline, run=run, limit=limit
-    )
+    found = session.metadata.find_artifacts(type=ArtifactType.DRIFT_REPORT, pipeline=pipeline, run=run, limit=limit)
     return tuple(_report(artifact) for artifact in found)
 
 

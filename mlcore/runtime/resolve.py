@@ -146,5 +146,3 @@ def _of_spans(artifacts: Sequence[Artifact], spans: Sequence[Span], node: str) -
             next_step="run it again: the champion, and with it the window, changed while the run was under way",
         )
     return tuple(by_span[span] for span in spans)
-
-

@@ -79,9 +79,7 @@ def _work(
     ids = [execution.id for execution in begun]
     with attempt(session, ids):
         uris = [f"{session.artifacts.fresh(request.pipeline, type(component).__name__, id_)}/{SPANS}" for id_ in ids]
-        tasks = [
-            _task(session, source, uri) for source, uri in zip(todo.values(), uris, strict=True)
-        ]
+        tasks = [_task(session, source, uri) for source, uri in zip(todo.values(), uris, strict=True)]
         component.run(tasks)
         published = session.metadata.publish(
             [
@@ -100,9 +98,7 @@ def _task(session: Session, source: Artifact, uri: str) -> SpanTask:
     return SpanTask(span=source.span, source=payload, output=Output(path=session.artifacts.folder(uri)))
 
 
-def _sealed(
-    session: Session, component: SpanComponent, request: RunRequest, task: SpanTask, uri: str
-) -> NewArtifact:
+def _sealed(session: Session, component: SpanComponent, request: RunRequest, task: SpanTask, uri: str) -> NewArtifact:
     return NewArtifact(
         type=component.output,
         uri=uri,

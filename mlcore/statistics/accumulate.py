@@ -43,10 +43,8 @@ class ColumnAccumulator:
         """Accumulate one array."""
         kind = column_type(column.type)
         present = column.drop_null()
-        if kind == "string":
-            made = cls(type=kind, values=ValueCounts.of(present))
-        else:
-            made = cls._of_numbers(kind, present)
+        text = kind == "string"
+        made = cls(type=kind, values=ValueCounts.of(present)) if text else cls._of_numbers(kind, present)
         made.rows, made.missing = len(column), column.null_count
         return made
 

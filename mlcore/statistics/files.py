@@ -19,6 +19,7 @@ import pyarrow as pa
 from mlcore.accumulators.exact_sum import ExactSum
 from mlcore.accumulators.value_counts import ValueCounts
 from mlcore.core.digests import canonical_json
+from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing
 from mlcore.statistics.accumulate import ColumnAccumulator, DatasetAccumulator
 
@@ -32,7 +33,7 @@ def to_bytes(dataset: DatasetAccumulator) -> bytes:
     """The versioned, canonical form."""
     tables = [_values_table(column.values) for column in dataset.columns.values()]
     table = pa.concat_tables([_SCHEMA.empty_table(), *tables]).combine_chunks()
-    columns = [_state(name, column) for name, column in dataset.columns.items()]
+    columns: list[Json] = [_state(name, column) for name, column in dataset.columns.items()]
     header = canonical_json({"version": VERSION, "rows": dataset.rows, "columns": columns})
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
@@ -92,7 +93,7 @@ def _kind(type_: pa.DataType) -> str:
     return "number" if pa.types.is_floating(type_) else "integer"
 
 
-def _state(name: str, column: ColumnAccumulator) -> dict[str, Any]:
+def _state(name: str, column: ColumnAccumulator) -> dict[str, Json]:
     return {
         "name": name,
         "type": column.type,
@@ -101,8 +102,8 @@ def _state(name: str, column: ColumnAccumulator) -> dict[str, Any]:
         "nan": column.nan,
         "infinite": column.infinite,
         "zeros": column.zeros,
-        "total": column.total.to_json(),
-        "total_squares": column.total_squares.to_json(),
+        "total": dict(column.total.to_json()),
+        "total_squares": dict(column.total_squares.to_json()),
         "complete": column.values.complete,
         "values": len(column.values.values),
         "kind": _kind(column.values.values.type),

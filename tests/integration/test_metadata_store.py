@@ -127,8 +127,8 @@ def test_the_database_refuses_illegal_states(store: MetadataStore) -> None:
         "UPDATE artifact SET digest = 'other' WHERE state = 'LIVE'",
         "UPDATE artifact SET state = 'PENDING'",
         "UPDATE artifact SET state = 'GONE'",
-        f"UPDATE execution SET state = 'RUNNING', finished_at = NULL WHERE id = {execution_id}",  # noqa: S608
-        f"INSERT INTO event SELECT {execution_id}, id, 'OUTPUT', 'again', 0 FROM artifact",  # noqa: S608
+        f"UPDATE execution SET state = 'RUNNING', finished_at = NULL WHERE id = {execution_id}",
+        f"INSERT INTO event SELECT {execution_id}, id, 'OUTPUT', 'again', 0 FROM artifact",
     ):
         with pytest.raises((IntegrityError, MetadataError)), store.begun() as connection:
             connection.execute(text(statement))
@@ -188,7 +188,9 @@ def publish_with(store: MetadataStore, inputs: list[int]) -> int:
     begun = store.begin(new_execution(None), {"in": inputs})
     ((artifact,),) = [
         found["out"]
-        for found in store.publish([Publication(execution_id=begun.id, outputs={"out": [new_artifact(f"u{begun.id}")]})])
+        for found in store.publish(
+            [Publication(execution_id=begun.id, outputs={"out": [new_artifact(f"u{begun.id}")]})]
+        )
     ]
     return artifact.id
 
@@ -245,7 +247,7 @@ def test_migrations_at_once_do_not_collide(postgres_url: str, database_url: str)
     def work() -> None:
         try:
             migrate(database_url)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -129,7 +129,12 @@ def test_two_equal_runs_at_once_share_the_work(project: Project) -> None:
     command = project.command("run", "tiny", "--at", AS_OF)
     both = [
         subprocess.Popen(
-            command, env=project.environ, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=project.environ,
+            cwd=project.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for _ in range(2)
     ]
@@ -190,7 +195,7 @@ def killed_run(project: Project, component: str, moment: str) -> int:
 
 
 def test_killed_in_every_component_a_retry_ends_in_the_same_state(project: Project) -> None:
-    """kill -9 with the files written, before and inside the publishing transaction of each component in turn.
+    """Kill -9 with the files written, before and inside the publishing transaction of each component in turn.
 
     Afterwards nothing is RUNNING, everything published has its files, the collector removes what the killed runs
     wrote, and the one champion is the model that an undisturbed run makes.
@@ -324,7 +329,9 @@ def test_a_database_that_stops_during_a_run_is_a_clear_error(project: Project) -
         assert line, "the run ended before its third component"
     with admin.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false"))
-        connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n"), {"n": url.database})
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n"), {"n": url.database}
+        )
     _, errors = process.communicate(timeout=60)
     with admin.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true"))

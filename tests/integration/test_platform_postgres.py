@@ -102,7 +102,7 @@ def test_server_keeps_data_and_leaves_nothing_running(home: Path) -> None:
 
 
 def test_server_is_durable_and_listens_on_a_private_socket_only(home: Path) -> None:
-    """fsync is on, there is no TCP port, and only its user may open the socket."""
+    """Fsync is on, there is no TCP port, and only its user may open the socket."""
     with ensure_database(settings(home)) as url:
         assert scalar(url, "SHOW fsync") == "on"
         assert not psutil.Process(postmaster(home).pid).net_connections(kind="inet")

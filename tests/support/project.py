@@ -67,9 +67,8 @@ def day_file(day: date, rows: int = 120) -> str:
         colour = ("red", "green", "blue")[seed[2] % 3]
         outcome = size + noise - 1.0
         minute = number * 1440 // rows
-        lines.append(
-            f"{day.toordinal() * 1000 + number},{day}T{minute // 60:02}:{minute % 60:02}:00Z,{colour},{size:.4f},{outcome:.4f}"
-        )
+        at = f"{day}T{minute // 60:02}:{minute % 60:02}:00Z"
+        lines.append(f"{day.toordinal() * 1000 + number},{at},{colour},{size:.4f},{outcome:.4f}")
     return "\n".join(lines) + "\n"
 
 
@@ -155,7 +154,5 @@ def make_project(folder: Path, database_url: str, days: int = 14) -> Project:
         (folder / "data" / f"{day}.csv").write_text(day_file(day), encoding="utf-8")
     beside = folder.parent
     return Project(
-        Settings(
-            project=folder, home=beside / "home", artifacts=str(beside / "artifacts"), database_url=database_url
-        )
+        Settings(project=folder, home=beside / "home", artifacts=str(beside / "artifacts"), database_url=database_url)
     )

@@ -37,7 +37,11 @@ def test_the_shipped_pipeline_is_valid() -> None:
         ("train: P60D", "train: PT30H", r"window\.train: .*whole number of data\.span"),
         ("max_memory: 2GiB", "max_memory: lots", r"max_memory: not a size"),
         ("type: csv", "type: xlsx", r"data\.source\.type: .*'csv'"),
-        ("event_timestamp: time_hour", "event_timestamp: when", "event_timestamp: column 'when' is not in data.columns"),
+        (
+            "event_timestamp: time_hour",
+            "event_timestamp: when",
+            "event_timestamp: column 'when' is not in data.columns",
+        ),
         ("column: sched_dep_time", "column: arr_delay", "is the label's: a model must not see it"),
         ("[[], [origin], [carrier]]", "[[airport]]", "slices: column 'airport'"),
         ('schedule: "0 6 * * MON"', "schedule: weekly", "schedule: not a cron expression"),

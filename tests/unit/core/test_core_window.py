@@ -25,9 +25,7 @@ def at(text: str) -> datetime:
 
 def test_the_window_of_a_monday_morning_is_the_documented_one() -> None:
     """As of Monday 06:00 with labels a day late, evaluation is 3 to 9 March and training the 60 days before."""
-    window = resolve_window(
-        at("2013-03-11T06:00Z"), grain=DAY, train=60 * DAY, evaluation=7 * DAY, label_delay=DAY
-    )
+    window = resolve_window(at("2013-03-11T06:00Z"), grain=DAY, train=60 * DAY, evaluation=7 * DAY, label_delay=DAY)
     labels = [span.label for span in window.spans]
     assert (labels[0], labels[59], labels[60], labels[-1]) == ("2013-01-02", "2013-03-02", "2013-03-03", "2013-03-09")
     assert len(labels) == 67
@@ -96,7 +94,12 @@ def test_intervals_are_half_open_and_in_utc() -> None:
 
 def test_span_labels_sort_in_time_order() -> None:
     """Labels name files and states, so their order is the order in time."""
-    hours = [Span(start=at("2013-01-01T22:00Z") + n * timedelta(hours=1), end=at("2013-01-01T23:00Z") + n * timedelta(hours=1)) for n in range(4)]
+    hours = [
+        Span(
+            start=at("2013-01-01T22:00Z") + n * timedelta(hours=1), end=at("2013-01-01T23:00Z") + n * timedelta(hours=1)
+        )
+        for n in range(4)
+    ]
     assert [span.label for span in hours] == sorted(span.label for span in hours)
     assert hours[0].label == "20130101T2200Z"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import op
 
-import mlcore.registry.tables  # noqa: F401 - registers its tables
+import mlcore.metadata.registry_tables  # noqa: F401 - registers its tables
 from mlcore.metadata.tables import metadata
 
 revision = "0001"
@@ -21,7 +21,8 @@ BEGIN
         OR (OLD.state = 'LIVE' AND NEW.state = 'DELETED')
         OR (OLD.state = 'ABANDONED' AND NEW.state = 'DELETED')
     ) THEN
-        RAISE EXCEPTION 'artifact % cannot go from % to %', OLD.id, OLD.state, NEW.state USING ERRCODE = 'check_violation';
+        RAISE EXCEPTION 'artifact % cannot go from % to %', OLD.id, OLD.state, NEW.state
+            USING ERRCODE = 'check_violation';
     END IF;
     IF OLD.state <> 'PENDING' AND (OLD.type, OLD.uri, OLD.digest, OLD.pipeline, OLD.properties)
         IS DISTINCT FROM (NEW.type, NEW.uri, NEW.digest, NEW.pipeline, NEW.properties) THEN
@@ -37,7 +38,8 @@ BEGIN
         (OLD.state = 'NEW' AND NEW.state IN ('RUNNING', 'CANCELED'))
         OR (OLD.state = 'RUNNING' AND NEW.state IN ('COMPLETE', 'FAILED', 'CANCELED'))
     ) THEN
-        RAISE EXCEPTION 'execution % cannot go from % to %', OLD.id, OLD.state, NEW.state USING ERRCODE = 'check_violation';
+        RAISE EXCEPTION 'execution % cannot go from % to %', OLD.id, OLD.state, NEW.state
+            USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;
 END $$;

@@ -1,0 +1,24 @@
+"""What a pipeline file names and only its library can confirm: estimator, mappers, metrics."""
+
+from __future__ import annotations
+
+from mlcore.config.pipeline import PipelineConfig
+
+
+def check_pipeline(config: PipelineConfig) -> None:
+    """Check everything that can be checked without data; loads the estimator's library.
+
+    Raises:
+        ConfigError: A mapper, an option or a metric is unknown.
+        ModelError: The estimator is unknown, or refuses its parameters.
+    """
+    from mlcore.evaluation.metrics import find_metric
+    from mlcore.training.estimators import resolve_estimator
+    from mlcore.transform.specs import specs_from_config
+
+    specs_from_config(config.features, config.data.columns)
+    resolve_estimator(config.model.estimator, config.model.params)
+    criteria = (criterion.metric for criterion in config.evaluation.validation_criteria)
+    monitored = [config.monitor.performance.metric] if config.monitor else []
+    for name in (*config.evaluation.metrics, *criteria, *monitored):
+        find_metric(name)
