@@ -1,24 +1,24 @@
 """Every error the library raises on purpose, as one tree.
 
-    MlcoreError
-    ├── ConfigError              a pipeline file or a setting is wrong
-    ├── WindowError              a run has no window, or an impossible one
-    ├── DataError                source data is missing or cannot be read
-    │   ├── SpanMissing          a span of the window has no data
-    │   └── MalformedData        data is there and cannot be parsed
-    ├── AnomaliesFound           anomalies of severity ERROR stop the run
-    ├── ArtifactError            an output's files are missing, changed or cannot be written
-    │   ├── ArtifactMissing
-    │   └── ArtifactCorrupt
-    ├── MetadataError            the metadata store refused or is in an unexpected state
-    │   └── MetadataUnavailable  the database cannot be reached
-    ├── ModelError               a model cannot be built, saved, loaded or used
-    │   └── UntrustedModel       a model file holds types that are not on the allow-list
-    ├── BlessingMissing          a push was asked for without a verdict
-    ├── NoChampion               there is no model that the request could be about
-    ├── ComponentFailed          user or library code inside a component raised
-    ├── AlertError               an alert could not be delivered
-    └── PlatformError            the local platform cannot start, stop or be reached
+MlcoreError
+├── ConfigError              a pipeline file or a setting is wrong
+├── WindowError              a run has no window, or an impossible one
+├── DataError                source data is missing or cannot be read
+│   ├── SpanMissing          a span of the window has no data
+│   └── MalformedData        data is there and cannot be parsed
+├── AnomaliesFound           anomalies of severity ERROR stop the run
+├── ArtifactError            an output's files are missing, changed or cannot be written
+│   ├── ArtifactMissing
+│   └── ArtifactCorrupt
+├── MetadataError            the metadata store refused or is in an unexpected state
+│   └── MetadataUnavailable  the database cannot be reached
+├── ModelError               a model cannot be built, saved, loaded or used
+│   └── UntrustedModel       a model file holds types that are not on the allow-list
+├── BlessingMissing          a push was asked for without a verdict
+├── NoChampion               there is no model that the request could be about
+├── ComponentFailed          user or library code inside a component raised
+├── AlertError               an alert could not be delivered
+└── PlatformError            the local platform cannot start, stop or be reached
 """
 
 from __future__ import annotations

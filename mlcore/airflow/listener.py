@@ -40,7 +40,7 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
             return
         if Outbox.of(settings).put(_event(dag_run, msg)):
             start_sender()
-    except Exception:  # noqa: BLE001 - whatever is wrong with an alert must not become the scheduler's problem
+    except Exception:
         _LOG.exception("no alert for the failed run %s of %s", dag_run.run_id, dag_run.dag_id)
 
 

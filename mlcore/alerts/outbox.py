@@ -88,7 +88,7 @@ class Outbox:
         for pause in (*pauses_seconds, None):
             try:
                 handle(json.loads(path.read_text()))
-            except Exception as error:  # noqa: BLE001 - one alert must not keep the others from being sent
+            except Exception as error:
                 _LOG.warning("alert %s: %s", path.stem, error)
                 if pause is not None:
                     time.sleep(pause)

@@ -75,7 +75,7 @@ def _attempt(index: int, url: str, alert: Alert, environ: Mapping[str, str], out
         _deliver(substituted(url, environ), alert)
     except MlcoreError as error:
         outcomes.put((index, error.what))
-    except Exception as error:  # noqa: BLE001 - Apprise plugins raise anything; the text may hold the URL: left out
+    except Exception as error:
         outcomes.put((index, f"{_masked(url)}: {type(error).__name__} inside Apprise"))
     else:
         outcomes.put((index, ""))

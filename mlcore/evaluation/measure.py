@@ -42,9 +42,7 @@ def _slice_result(
             missing[metric.name] = reason
         else:
             values[metric.name] = _measure(metric, samples, clusters, confidence)
-    return SliceResult(
-        key=key, rows=samples[0].rows, positives=samples[0].positives, metrics=values, missing=missing
-    )
+    return SliceResult(key=key, rows=samples[0].rows, positives=samples[0].positives, metrics=values, missing=missing)
 
 
 def _lacking(metric: Metric, sample: Sample, min_rows: int) -> str:

@@ -52,7 +52,7 @@ _MIGRATE_SECONDS = 600.0
 _HEALTH_KEYS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
 
-class StopRequested(Exception):  # noqa: N818  not an error: it leaves the start early
+class StopRequested(Exception):
     """Somebody asked the platform to stop."""
 
 
@@ -231,7 +231,7 @@ class Supervisor:
 
 def _myself() -> ProcessId:
     found = ProcessId.of(os.getpid())
-    assert found is not None  # noqa: S101  we live
+    assert found is not None
     return found
 
 

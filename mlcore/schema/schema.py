@@ -20,7 +20,7 @@ FILE_NAME = "schema.json"
 _VERSION = 1
 
 
-class InvalidSchema(MlcoreError):  # noqa: N818 - named like the errors of mlcore.errors
+class InvalidSchema(MlcoreError):
     """A schema that contradicts itself, or JSON that is none."""
 
 

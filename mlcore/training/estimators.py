@@ -56,6 +56,12 @@ def resolve_estimator(path: str, params: Mapping[str, Json]) -> Any:
 
 def _find_class(path: str) -> type[Any]:
     module_name, _, name = path.rpartition(".")
+    if not module_name:
+        raise ModelError(
+            f"there is no estimator {quoted(path)}: its module is missing",
+            where=_WHERE,
+            next_step="write the whole path, for instance sklearn.linear_model.LogisticRegression",
+        )
     module = _import(module_name, path)
     found = getattr(module, name, None)
     if found is None:
