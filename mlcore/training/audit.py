@@ -8,9 +8,11 @@ checking them; :func:`check_trees` does, so that a crafted file cannot crash the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlcore.errors import ModelError, UntrustedModel, quoted
 
@@ -21,6 +23,7 @@ ALLOWED_TYPES = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
 )
+Integers = npt.NDArray[np.int64]
 _NEXT = "do not load this file; train the model again, or find out who changed it"
 
 
@@ -48,41 +51,82 @@ def audit(data: bytes, where: str) -> None:
 
 
 def check_trees(pipeline: Any, where: str) -> None:
-    """Refuse trees whose indices point outside of them.
+    """Refuse trees whose indices point outside of them, or back: following those would read foreign memory, or not end.
 
     Raises:
-        UntrustedModel: A tree's child or feature index is out of range.
+        UntrustedModel: An index of a tree is out of range.
     """
-    for children, features, n_nodes, n_features in _tree_indices(pipeline[-1]):
-        inner = children != -1
-        if (
-            np.any(children[inner] < 0)
-            or np.any(children[inner] >= n_nodes)
-            or np.any(features < 0)
-            or np.any(features >= n_features)
-        ):
-            raise UntrustedModel("a tree of the model points outside of itself", where=where, next_step=_NEXT)
+    for step in pipeline:
+        for estimator in _members(step):
+            if not all(_is_sound(nodes) for nodes in _trees(estimator)):
+                raise UntrustedModel("a tree of the model points outside of itself", where=where, next_step=_NEXT)
 
 
-Indices = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int, int]
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """Inner nodes of one tree, and what their indices must stay below."""
+
+    index: Integers
+    left: Integers
+    right: Integers
+    feature: Integers
+    count: int
+    features: int
+    bitset: Integers
+    bitsets: int
 
 
-def _tree_indices(estimator: Any) -> Iterator[Indices]:
-    """Child and feature indices of every tree of a fitted estimator."""
+def _is_sound(nodes: _Nodes) -> bool:
+    """Children come after their parent in every tree that scikit-learn grows."""
+    children = (nodes.left, nodes.right)
+    return bool(
+        all(np.all(child > nodes.index) and np.all(child < nodes.count) for child in children)
+        and np.all((nodes.feature >= 0) & (nodes.feature < nodes.features))
+        and np.all(nodes.bitset < nodes.bitsets)
+    )
+
+
+def _members(estimator: Any) -> Iterator[Any]:
+    """An estimator and those it is made of."""
+    yield estimator
+    parts = getattr(estimator, "estimators_", ())
+    for part in parts.ravel() if isinstance(parts, np.ndarray) else parts:
+        yield from _members(part)
+
+
+def _trees(estimator: Any) -> Iterator[_Nodes]:
     for predictors in getattr(estimator, "_predictors", ()):
         for predictor in predictors:
-            nodes = predictor.nodes
-            inner = nodes["is_leaf"] == 0
-            children = np.concatenate([nodes["left"][inner], nodes["right"][inner]]).astype(np.int64)
-            yield children, nodes["feature_idx"][inner], len(nodes), estimator.n_features_in_
-    for tree in _sklearn_trees(estimator):
-        inner = tree.children_left != -1
-        children = np.concatenate([tree.children_left, tree.children_right])
-        yield children, tree.feature[inner], tree.node_count, estimator.n_features_in_
-
-
-def _sklearn_trees(estimator: Any) -> Iterator[Any]:
+            yield _of_predictor(predictor, estimator.n_features_in_)
     if hasattr(estimator, "tree_"):
-        yield estimator.tree_
-    for member in np.ravel(np.asarray(getattr(estimator, "estimators_", ()), dtype=object)):
-        yield from _sklearn_trees(member)
+        yield _of_tree(estimator.tree_, estimator.n_features_in_)
+
+
+def _of_predictor(predictor: Any, features: int) -> _Nodes:
+    nodes = predictor.nodes
+    (index,) = np.nonzero(nodes["is_leaf"] == 0)
+    inner = nodes[index]
+    return _Nodes(
+        index=index,
+        left=inner["left"].astype(np.int64),
+        right=inner["right"].astype(np.int64),
+        feature=inner["feature_idx"],
+        count=len(nodes),
+        features=features,
+        bitset=inner["bitset_idx"][inner["is_categorical"] != 0].astype(np.int64),
+        bitsets=len(predictor.raw_left_cat_bitsets),
+    )
+
+
+def _of_tree(tree: Any, features: int) -> _Nodes:
+    (index,) = np.nonzero(tree.children_left != -1)
+    return _Nodes(
+        index=index,
+        left=tree.children_left[index],
+        right=tree.children_right[index],
+        feature=tree.feature[index],
+        count=tree.node_count,
+        features=features,
+        bitset=np.empty(0, np.int64),
+        bitsets=0,
+    )
