@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from mlcore.platform.environment import Ports, airflow_environment, over
 from mlcore.platform.layout import Layout
 from mlcore.platform.locks import FileLock
 from mlcore.platform.postgres import EmbeddedPostgres, ensure_database
-from mlcore.platform.processes import HOME_MARKER, belonging_to, end
+from mlcore.platform.processes import HOME_MARKER, Detached, belonging_to, end
 from mlcore.platform.state import Phase, PlatformState, supervised
 
 _UP_SECONDS = 300.0
@@ -87,18 +86,9 @@ def up(
     )
 
 
-def _spawn(layout: Layout, settings: Settings, port: int, ambient: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(layout: Layout, settings: Settings, port: int, ambient: Mapping[str, str]) -> Detached:
     command, environ = supervisor_command(settings, port, ambient)
-    with layout.log("supervisor").open("ab") as log:
-        return subprocess.Popen(
-            command,
-            env=environ,
-            cwd=settings.project,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    return Detached.start(command, environ=environ, log=layout.log("supervisor"))
 
 
 def supervisor_command(settings: Settings, port: int, ambient: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

@@ -7,7 +7,6 @@ exclusively there is no user left, and no new one can come before the server has
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import logging
@@ -26,7 +25,7 @@ from mlcore.errors import MlcoreError, PlatformError
 from mlcore.platform.layout import Layout
 from mlcore.platform.locks import FileLock
 from mlcore.platform.privileges import Account, postgres_account
-from mlcore.platform.processes import KEEPER_MARKER, ProcessId, begin_child, end, inside
+from mlcore.platform.processes import KEEPER_MARKER, Detached, ProcessId, begin_child, end, inside
 
 _LOG = logging.getLogger(__name__)
 
@@ -105,42 +104,13 @@ def programs(version: str = _PREFERRED_VERSION) -> Path:
 
 
 def spawn(layout: Layout) -> Detached:
-    """Starts a keeper in its own session; one that finds another at work ends at once with exit code 0."""
+    """Starts a keeper; one that finds another at work ends at once with exit code 0."""
     environ = {key: os.environ[key] for key in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if key in os.environ}
-    log = str(layout.log("postgres"))
-    pid = os.posix_spawn(
-        sys.executable,
+    return Detached.start(
         [sys.executable, "-m", "mlcore.platform.keeper", str(layout.home)],
-        environ | {"LC_ALL": "C", "TZ": "UTC", KEEPER_MARKER: str(layout.home)},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-        setsigmask=(),
+        environ={**environ, "LC_ALL": "C", "TZ": "UTC", KEEPER_MARKER: str(layout.home)},
+        log=layout.log("postgres"),
     )
-    return Detached(pid)
-
-
-class Detached:
-    """A child that may outlive us: unlike ``Popen`` it may be dropped while it runs.
-
-    Args:
-        pid: The child's, which stays its own until ``poll`` has seen its end.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._code: int | None = None
-
-    def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
-        if self._code is None:
-            with contextlib.suppress(ChildProcessError):  # we are a fork of its parent: not ours to wait for
-                pid, status = os.waitpid(self._pid, os.WNOHANG)
-                self._code = os.waitstatus_to_exitcode(status) if pid else None
-        return self._code
 
 
 class Keeper:
@@ -178,6 +148,8 @@ class Keeper:
             process = self._start(folder, account)
             if self._watch(process):
                 self._stop(process)
+                if self._users.held:  # no user is left, and none can come
+                    self._layout.remove_transient()
                 return 0
             self._note(postmaster=None, restarts=self._state.restarts + 1, last_exit_code=process.returncode)
             _LOG.error("PostgreSQL ended by itself with exit code %s", process.returncode)

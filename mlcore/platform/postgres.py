@@ -14,10 +14,10 @@ from mlcore.config.settings import Settings
 from mlcore.errors import PlatformError
 from mlcore.platform.credentials import noted_database_url
 from mlcore.platform.databases import create_databases, reachable, with_driver
-from mlcore.platform.keeper import SUPERUSER, Detached, KeeperState, programs, spawn
+from mlcore.platform.keeper import SUPERUSER, KeeperState, programs, spawn
 from mlcore.platform.layout import Layout
 from mlcore.platform.locks import FileLock
-from mlcore.platform.processes import end, inside, keepers_of, wait_gone
+from mlcore.platform.processes import Detached, end, inside, keepers_of, wait_gone
 from mlcore.platform.state import supervised
 
 _LOG = logging.getLogger(__name__)

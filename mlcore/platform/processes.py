@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,3 +160,33 @@ def begin_child(signal_number: signal.Signals, parent: int) -> None:
     """``die_with_parent`` between fork and exec, for parents that block signals: the child starts with none blocked."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     die_with_parent(signal_number, parent)
+
+
+class Detached:
+    """A child that may outlive us: unlike ``Popen`` it may be dropped while it runs.
+
+    Args:
+        pid: The child's, which stays its own until ``poll`` has seen its end.
+    """
+
+    @classmethod
+    def start(cls, command: list[str], *, environ: Mapping[str, str], log: Path) -> Detached:
+        """Starts it in a session of its own, its output appended to ``log``."""
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        return cls(os.posix_spawn(command[0], command, environ, file_actions=actions, setsid=True, setsigmask=()))
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        if self._code is None:
+            with contextlib.suppress(ChildProcessError):  # we are a fork of its parent: not ours to wait for
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code

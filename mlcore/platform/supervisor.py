@@ -231,7 +231,8 @@ class Supervisor:
 
 def _myself() -> ProcessId:
     found = ProcessId.of(os.getpid())
-    assert found is not None
+    if found is None:
+        raise PlatformError("the kernel does not tell when this process began", where="/proc/self/stat")
     return found
 
 
@@ -305,7 +306,9 @@ def main(port: int, environ: Mapping[str, str]) -> int:
     """The supervisor as a process of its own; ``environ`` has SPT_NOENV, see environment.py."""
     setproctitle.setproctitle("mlcore supervisor")  # the first call must come before any change of os.environ
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return Supervisor(Settings.from_environ(environ), port, environ).run()
+    settings = Settings.from_environ(environ)
+    os.chdir(settings.project)
+    return Supervisor(settings, port, environ).run()
 
 
 if __name__ == "__main__":

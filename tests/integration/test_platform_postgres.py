@@ -144,6 +144,7 @@ def test_killed_user_counts_no_longer(home: Path) -> None:
         process.stdout.readline()
         process.kill()
         assert wait_stopped(home)
+    wait_until(lambda: not Layout.of(home).run.exists())
     assert "database system is shut down" in Layout.of(home).log("postgres").read_text()
     assert not (Layout.of(home).postgres_data / "postmaster.pid").exists()
 

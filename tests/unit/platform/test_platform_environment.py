@@ -1,22 +1,22 @@
 from __future__ import annotations
 
-import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mlcore.config.settings import Settings
-from mlcore.platform import forking
 from mlcore.platform.credentials import load_credentials
 from mlcore.platform.environment import Ports, airflow_environment, over
 from mlcore.platform.layout import Layout
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> Iterator[Settings]:
     found = Settings.from_environ({"MLCORE_PROJECT": str(tmp_path / "project"), "MLCORE_HOME": str(tmp_path / "home")})
     Layout.of(found.home).create()
-    return found
+    yield found
+    Layout.of(found.home).remove_transient()
 
 
 def environment(settings: Settings, port: int = 8080) -> dict[str, str]:
@@ -71,11 +71,3 @@ def test_credentials_are_made_once_and_are_private(settings: Settings) -> None:
     for secret in (first.jwt_secret, first.fernet_key, first.session_secret, first.admin_password):
         assert len(secret) >= 12
         assert secret not in repr(first)
-
-
-def test_nothing_that_services_import_at_start_is_heavy() -> None:
-    """The process that all services are forks of imports Airflow alone: no data library, no mlcore component."""
-    assert all(name.startswith("airflow.") for name in forking._SHARED)
-    tree = ast.parse(Path(forking.__file__).read_text())
-    modules = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module}
-    assert modules <= {"__future__", "collections.abc", "pathlib", "mlcore.platform.processes"}
