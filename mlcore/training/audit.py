@@ -21,6 +21,7 @@ ALLOWED_TYPES = (
     "mlcore.transform.transformer.GraphTransformer",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
 )
 Integers = npt.NDArray[np.int64]

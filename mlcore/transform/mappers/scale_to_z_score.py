@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from mlcore.core.types import Json
@@ -26,5 +27,5 @@ class ScaleToZScore(Mapper):
         mean, deviation = float(constants["mean"]), float(constants["standard_deviation"])  # type: ignore[arg-type]
         values = to_floats(columns[0])
         if deviation == 0.0:
-            return values * 0.0  # NaN stays NaN
+            return np.where(np.isnan(values), np.nan, 0.0)
         return (values - mean) / deviation

@@ -117,3 +117,11 @@ def test_regressor_scores_are_its_predictions():
     trained = train(make_table(), TwoColumns(), label="late", estimator="sklearn.linear_model.Ridge", params={})
     assert trained.classes == ()
     assert np.array_equal(predict_scores(trained.pipeline, make_table()), trained.pipeline.predict(make_table()))
+
+
+def test_rows_that_the_model_refuses():
+    """A model that takes no missing values refuses a row with one, and the error names the way out."""
+    trained = train(make_table(), TwoColumns(), label="late", estimator=LOGISTIC, params={})
+    with pytest.raises(ModelError, match=r"refuses rows: .*NaN") as caught:
+        predict_scores(trained.pipeline, pa.table({"a": [1.0], "b": [float("nan")]}))
+    assert "missing: 0" in caught.value.next_step
