@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -32,8 +33,8 @@ def main() -> None:
     run([*pip, "-r", "requirements-uv.lock"], online)
     step(3, "packages of requirements.lock, hash-checked; about 1.2 GB, some minutes with empty caches")
     uv = [str(venv / "bin" / "uv"), *system_certificates(), "pip"]
-    locked = [*uv, "install", "--require-hashes", "--python", str(python), "-r", "requirements.lock"]
-    run(locked, online, **index(python))
+    locked = [*uv, "install", "--compile-bytecode", "--require-hashes", "--python", str(python)]
+    run([*locked, "-r", "requirements.lock"], online, **index(python))
     step(4, "mlcore itself")
     run([*uv, "install", "--python", str(python), "--no-deps", "--no-build-isolation", "-e", "."], online)
 
@@ -65,8 +66,7 @@ def run(command: list[str], remedy: str, **extra: str) -> None:
     """Run quietly, with a line every 20 seconds; what it said is shown when it fails."""
     began = said = time.monotonic()
     environ = {**os.environ, **extra, "UV_NO_PROGRESS": "1", "VIRTUAL_ENV": ""}
-    log = PROJECT / ".ci" / ".bootstrap.log"
-    with log.open("w+") as output:
+    with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, cwd=PROJECT, env=environ, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:
             time.sleep(0.2)
@@ -75,7 +75,6 @@ def run(command: list[str], remedy: str, **extra: str) -> None:
                 say(f"      still at it, {said - began:.0f} s")
         output.seek(0)
         lines = output.read().splitlines()
-    log.unlink()
     if process.returncode:
         say("\n".join(lines[-SAID_LINES:]))
         fail(f"{Path(command[0]).name} ended with {process.returncode}", remedy)

@@ -12,7 +12,10 @@ from rich.console import Console
 from mlcore.config.settings import Settings
 from mlcore.runtime.session import Session, open_session
 
+_PIPED_WIDTH = 160
 console = Console()
+if not console.is_terminal and "COLUMNS" not in os.environ:
+    console = Console(width=_PIPED_WIDTH)
 notes = Console(stderr=True)
 
 

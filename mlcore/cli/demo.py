@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -59,18 +59,27 @@ def demo(
         _backfill(client)
         with open_session(replace(found, database_url=_database_url(found))) as stores:
             report = _watch(client, found, stores)
-            rows = [row for row in history.list_runs(stores, PIPELINE, limit=100) if row.trained]
+            rows = _newest_of_each_window(history.list_runs(stores, PIPELINE, limit=100))
             champion = stores.registry.champion(PIPELINE)
             place = stores.artifacts.path(stores.metadata.artifacts([report.artifact_id])[0].uri) if report else None
     finally:
         client.close()
-    console.print(run_table(sorted(rows, key=lambda row: row.trained)))
+    console.print(run_table(rows))
     console.print(f"champion      version {champion.version if champion else 'none'}", highlight=False)
     if report is not None:
         console.print(f"drift report  {place}", soft_wrap=True, highlight=False)
         console.print(f"              as of {iso(report.as_of)}: {report.reasons[0]}", soft_wrap=True, highlight=False)
     console.print(f"Airflow       {started.state.url}  login {ADMIN} / {secrets.admin_password}", highlight=False)
     console.print("everything keeps running; stop it with: make stop", highlight=False)
+
+
+def _newest_of_each_window(rows: Sequence[history.RunRow]) -> list[history.RunRow]:
+    """The retraining runs in the order of their windows; of several on one window the newest."""
+    newest: dict[str, history.RunRow] = {}
+    for row in rows:
+        if row.trained:
+            newest.setdefault(row.trained, row)
+    return sorted(newest.values(), key=lambda row: row.trained)
 
 
 def _lay_out(found: Settings, until: date) -> None:

@@ -44,7 +44,8 @@ class Pusher(Component):
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         decision = self._decide(inputs)
-        verdict = "blessed" if decision.push else "not pushed: " + "; ".join(decision.reasons)
+        blocked = [reason for reason in decision.reasons if ": passed: " not in reason]
+        verdict = "blessed" if decision.push else "not pushed: " + "; ".join(blocked)
         document: dict[str, Json] = {
             "model": inputs.one("model").artifact.digest,
             "push": decision.push,
@@ -73,12 +74,13 @@ class Pusher(Component):
                 train_end=parse_moment(str(model.properties["train_end"])),
                 window_end=parse_moment(str(evaluation.properties["end"])),
                 run=self.request.run,
-                reason=self.request.reason or "; ".join(decision.reasons),
+                reason=self.request.reason or "blessed by every gate",
                 force=self.request.force_push,
                 evidence={
                     "evaluation": evaluation.id,
                     "blessings": [inputs.one(key).artifact.id for key in ("evaluation_blessing", "infra_blessing")],
                     "baseline": evaluation.properties.get("baseline"),
+                    "reasons": list(decision.reasons),
                 },
             ),
         )

@@ -31,7 +31,7 @@ def test_the_shipped_pipeline_is_valid() -> None:
     ("old", "new", "said"),
     [
         ("window: {", "widow: {", "unknown key 'widow'.*did you mean 'window'"),
-        ("threshold: 0.6", "treshold: 0.6", r"validation_criteria\.0.*unknown key 'treshold'"),
+        ("threshold: 0.55", "treshold: 0.55", r"validation_criteria\.0.*unknown key 'treshold'"),
         ("train: P60D", "train: soon", r"window\.train: .*given: 'soon'"),
         ("train: P60D", "train: P0D", r"window\.train: .*longer than zero"),
         ("train: P60D", "train: PT30H", r"window\.train: .*whole number of data\.span"),
