@@ -85,7 +85,7 @@ class Machine:
         """Host names, ports and folders of the containers as they are here."""
         for inside, here in self.ports.items():
             text = re.sub(rf"(?:\b[\w-]+|0\.0\.0\.0):{inside}\b", f"127.0.0.1:{here}", text)
-            text = str(here) if text == str(inside) else text
+            text = re.sub(rf"(?<![\w.:]){inside}(?![\w.:])", str(here), text)
         for inside, here in self.paths.items():
             text = re.sub(rf"{re.escape(inside)}(?=/|$|\")", str(here), text)
         return "127.0.0.1" if text == "0.0.0.0" else text
