@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 NEEDED_GB := 3
+COMPILE_NAMED = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate --quiet
+COMPILE = $(COMPILE_NAMED) pyproject.toml
 
 .PHONY: help setup test lint demo stop lock bench clean
 
@@ -31,13 +34,15 @@ demo: $(STAMP) ## The whole loop on real flights; keeps running until make stop
 stop: ## Stop what make demo or mlcore up started
 	@if [ -x $(BIN)/mlcore ]; then $(BIN)/mlcore down; else echo "nothing was set up here"; fi
 
-lock: $(STAMP) ## Resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+lock: $(STAMP) ## Resolve the dependencies anew: what is tested, and of it what the image holds
+	$(COMPILE) --all-extras --group dev --upgrade -o requirements.lock
+	$(COMPILE) --extra airflow --extra celery --group build --constraint requirements.lock -o requirements-image.lock
+	echo uv | $(COMPILE_NAMED) - --upgrade -o requirements-uv.lock
 
 bench: $(STAMP) ## Benchmarks: print ratios, assert nothing
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/airflow.py
 
-clean: stop ## Remove the environment and everything that was written here
-	rm -rf $(VENV) .mlcore data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: stop ## Remove the environment and caches; keeps .mlcore and data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@echo "models, metadata and data are still here; to remove them too: rm -rf .mlcore data"
