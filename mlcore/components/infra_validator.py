@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mlcore.components.base import Component, Inputs, Outputs
 from mlcore.core.types import ArtifactType, Json
+from mlcore.errors import ModelError
 
 GATE = "infra"
 SAMPLE_ROWS = 500
@@ -26,7 +27,7 @@ class InfraValidator(Component):
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.components.scoring import score
-        from mlcore.deployment.infra import Limits, Subject, validate_infra
+        from mlcore.deployment.infra import InfraVerdict, Limits, Subject, validate_infra
         from mlcore.deployment.requests import build_requests
         from mlcore.evaluation.blessing import Blessing, write_blessing
         from mlcore.ingest.examples import read_examples
@@ -38,7 +39,12 @@ class InfraValidator(Component):
         requests = build_requests(sample)
         infra = self.config.push.infra
         limits = Limits(latency_p99_seconds=infra.max_latency_p99.total_seconds(), memory_bytes=infra.max_memory)
-        verdict = validate_infra(Subject(folder=model.path), requests, score(model.path, requests), limits)
+        try:
+            expected = score(model.path, requests)
+        except ModelError as error:
+            verdict = InfraVerdict(blessed=False, reasons=(f"blocked: the model refuses a request: {error.what}",))
+        else:
+            verdict = validate_infra(Subject(folder=model.path), requests, expected, limits)
         write_blessing(
             outputs["blessing"].path,
             Blessing(model_digest=model.artifact.digest, gate=GATE, blessed=verdict.blessed, reasons=verdict.reasons),
