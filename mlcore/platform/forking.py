@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,9 @@ TASK_MODULES = (
     "skops.io",
     "apache_beam",
     "apache_beam.runners.portability.fn_api_runner",
-    "mlcore.metadata.store",
-    "mlcore.runtime",
-    "mlcore.components",
+    "mlcore.runtime.launch",
+    "mlcore.runtime.reports",
+    "mlcore.airflow.dags",
 )
 
 
@@ -70,9 +71,12 @@ def import_airflow() -> None:
 
 def import_task_modules() -> None:
     """Imports what tasks will need. A module that fails here fails again in the task, where it is reported."""
-    for name in TASK_MODULES:
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+    with warnings.catch_warnings():
+        # skops asks every loaded module for every name of SciPy, and Airflow's answer each time with a deprecation.
+        warnings.simplefilter("ignore")
+        for name in TASK_MODULES:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
 
 
 def run_airflow(*arguments: str) -> None:
