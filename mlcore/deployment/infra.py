@@ -79,9 +79,7 @@ class Subject:
     predict: str = "mlcore.training.predict:predict_scores"
 
 
-def validate_infra(
-    subject: Subject, requests: pa.Table, expected: Floats, limits: Limits
-) -> InfraVerdict:
+def validate_infra(subject: Subject, requests: pa.Table, expected: Floats, limits: Limits) -> InfraVerdict:
     """Load the model in a fresh process and ask it.
 
     A process that crashes, hangs or takes too much memory is a negative verdict, not an error.
