@@ -5,13 +5,42 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakSet
 
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mlcore.errors import MetadataError, MetadataUnavailable
 
-_CONNECT_SECONDS = 10
+# A server that vanishes with its machine is noticed within a minute or so, also while a long statement is waited for.
+_CONNECTION = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    "application_name": "mlcore",
+}
+_LOST = ("08", "57P")
+_REMEDIES = {
+    "53100": "the disk of the database is full: free some space there, then run again",
+    "53200": "raise max_locks_per_transaction or the memory of the database, then run again",
+    "53300": "raise max_connections of the database or run less at once, then run again",
+    "42501": "give the database's user the right to do it (the owner of the database has it), then run again",
+    "25006": "this server only reads: name the primary in MLCORE_DATABASE_URL",
+    "40001": "another transaction was first: run again",
+    "40P01": "another transaction was first: run again",
+}
+_engines: WeakSet[Engine] = WeakSet()
+
+
+def _forget_inherited() -> None:
+    for engine in list(_engines):
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_inherited)
 
 
 def connect_engine(url: str) -> Engine:
@@ -33,11 +62,9 @@ def connect_engine(url: str) -> Engine:
             next_step="write postgresql+psycopg2://user:password@host:port/database",
         )
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg2"),
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "mlcore"},
+        parsed.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=dict(_CONNECTION)
     )
-    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    _engines.add(engine)
     return engine
 
 
@@ -46,15 +73,31 @@ def reporting(url: str) -> Iterator[None]:
     """Turn lost connections into ``MetadataUnavailable`` and refusals into ``MetadataError``; never show a password."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise MetadataUnavailable(
-            f"the metadata database does not answer: {_first_line(error)}",
-            where=make_url(url).render_as_string(hide_password=True),
-            next_step="check it with mlcore status (mlcore up starts the embedded one), then run again: "
-            "what was complete is reused",
+    except PoolTimeout as error:
+        raise MetadataError(
+            "too many threads of this process use the metadata store at once", next_step="run fewer at once"
         ) from error
     except DBAPIError as error:
-        raise MetadataError(f"the metadata database refused: {_first_line(error)}") from error
+        raise _in_words(error, url) from error
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """PostgreSQL's code of an error; empty where the server never got to say one."""
+    return getattr(error.orig, "pgcode", None) or ""
+
+
+def _in_words(error: DBAPIError, url: str) -> MetadataError:
+    code = sqlstate(error)
+    where = make_url(url).render_as_string(hide_password=True)
+    if code.startswith(_LOST) or (not code and isinstance(error, OperationalError | InterfaceError)):
+        return MetadataUnavailable(
+            f"the metadata database does not answer: {_first_line(error)}",
+            where=where,
+            next_step="check it with mlcore status (mlcore up starts the embedded one), then run again: "
+            "what was complete is reused",
+        )
+    kind = MetadataUnavailable if code == "53300" else MetadataError
+    return kind(f"the metadata database refused: {_first_line(error)}", where=where, next_step=_REMEDIES.get(code, ""))
 
 
 def _first_line(error: DBAPIError) -> str:

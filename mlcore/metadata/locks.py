@@ -1,12 +1,33 @@
-"""Locks that the server frees when their holder dies, whatever it dies of."""
+"""Locks that the server frees when their holder dies, whatever it dies of.
+
+They belong to a session of the database: a pooler that hands one session to several clients (PgBouncer in transaction
+mode) cannot keep them.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from mlcore.metadata.engine import sqlstate
+
+_LOCK_NOT_AVAILABLE = "55P03"
+# In one order for everybody, so that nobody waits in a ring. Waiting ends every second: only between statements can a
+# signal (Ctrl-C, Airflow's SIGTERM) be heard. Locks that a statement got before it timed out are kept, and counted.
+_TAKE = text("SELECT count(pg_advisory_lock(key)) FROM (SELECT unnest(CAST(:keys AS bigint[])) AS key ORDER BY 1) k")
+_PATIENCE = text("SET lock_timeout = '1s'")
+_FREE = text("SELECT pg_advisory_unlock_all(); RESET lock_timeout")
+_HELD = text(
+    "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+    " AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+TELL_AFTER_SECONDS = 2.0
 
 
 def lock_key(name: str) -> int:
@@ -15,34 +36,59 @@ def lock_key(name: str) -> int:
 
 
 @contextmanager
-def advisory_locks(engine: Engine, names: Sequence[str], on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold one session-level advisory lock a name, taken in one order by everybody so that nobody waits in a ring.
+def advisory_locks(
+    engine: Engine,
+    names: Sequence[str],
+    on_wait: Callable[[], None] | None = None,
+    *,
+    tell_after_seconds: float = TELL_AFTER_SECONDS,
+) -> Iterator[None]:
+    """Hold one session-level advisory lock a name, on a connection of its own.
 
     Args:
-        engine: Where to connect; the locks live on a connection of their own.
-        names: What to lock; nothing happens for none.
-        on_wait: Called once when another holder is waited for.
+        engine: Where to connect.
+        names: What to lock; nothing happens for none. Each lock takes a place in the server's lock table
+            (``max_locks_per_transaction`` x ``max_connections``, 6,400 by default): lock thousands in portions.
+        on_wait: Called once, when another holder has been waited for ``tell_after_seconds``.
+        tell_after_seconds: See ``on_wait``.
     """
     if not names:
         yield
         return
+    owner = os.getpid()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for key in sorted({lock_key(name) for name in names}):
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
-                if on_wait is not None:
-                    on_wait()
-                    on_wait = None
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
         try:
+            _take(connection, sorted({lock_key(name) for name in names}), on_wait, tell_after_seconds)
             yield
         finally:
-            connection.invalidate()  # closing the connection frees the locks, also when it is already broken
+            if os.getpid() == owner:  # a forked child that unwinds must not end its parent's session
+                _free(connection)
 
 
-def is_locked(connection: Connection, name: str) -> bool:
-    """Whether anybody holds the lock of a name."""
-    key = lock_key(name)
-    if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-        return False
-    return True
+def _take(connection: Connection, keys: list[int], on_wait: Callable[[], None] | None, tell_after: float) -> None:
+    started = time.monotonic()
+    connection.execute(_PATIENCE)
+    while True:
+        try:
+            connection.execute(_TAKE, {"keys": keys})
+        except DBAPIError as error:
+            if sqlstate(error) != _LOCK_NOT_AVAILABLE:
+                raise
+        else:
+            return
+        if on_wait is not None and time.monotonic() - started >= tell_after:
+            on_wait()
+            on_wait = None
+
+
+def _free(connection: Connection) -> None:
+    try:
+        connection.execute(_FREE)
+    except DBAPIError:
+        connection.invalidate()  # whatever is wrong with it: its end frees the locks
+
+
+def held(connection: Connection, names: Iterable[str]) -> frozenset[str]:
+    """Those of ``names`` that anybody holds now. Looks without touching: nobody is kept waiting by it."""
+    keys = set(connection.scalars(_HELD))
+    return frozenset(name for name in names if lock_key(name) in keys)

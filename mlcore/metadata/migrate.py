@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -22,6 +23,7 @@ def migrate(url: str) -> None:
 
     Raises:
         MetadataUnavailable: The database cannot be reached.
+        MetadataError: The tables are those of a newer release, or may not be changed.
     """
     engine = connect_engine(url)
     try:
@@ -35,6 +37,7 @@ def _upgrade(connection: Connection) -> None:
     if current_version(connection) == head_version():
         return
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key("mlcore migrations")})
+    _refuse_unknown(current_version(connection))
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -42,12 +45,14 @@ def _upgrade(connection: Connection) -> None:
 
 def check_version(connection: Connection) -> None:
     """Raises ``MetadataError`` when the tables are not those of this release."""
-    found, wanted = current_version(connection), head_version()
-    if found != wanted:
-        raise MetadataError(
-            f"the metadata tables are of version {found or 'none'}, this release needs {wanted}",
-            next_step="run: mlcore db migrate",
-        )
+    found = current_version(connection)
+    if found == head_version():
+        return
+    _refuse_unknown(found)
+    raise MetadataError(
+        f"the metadata tables are of version {found or 'none'}, this release needs {head_version()}",
+        next_step="run: mlcore db migrate",
+    )
 
 
 def current_version(connection: Connection) -> str | None:
@@ -57,10 +62,23 @@ def current_version(connection: Connection) -> str | None:
 
 
 def head_version() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _scripts().get_current_head()
+
+
+def _refuse_unknown(version: str | None) -> None:
+    if version is not None and version not in {script.revision for script in _scripts().walk_revisions()}:
+        raise MetadataError(
+            f"the metadata tables are of version {version}, which this release does not know: a newer one made them",
+            next_step="use the newer release, or another database",
+        )
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config

@@ -26,10 +26,12 @@ class LineageNode:
 
     Attributes:
         depth: Fewest executions between the two.
+        execution_id: The execution it was reached through: upward the one that read it, downward the one that made it.
     """
 
     artifact: Artifact
     depth: int
+    execution_id: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

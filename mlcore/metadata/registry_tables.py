@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
+    Index,
     Integer,
     Table,
     Text,
@@ -55,6 +56,7 @@ alias_history = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("pipeline", Text, nullable=False),
     Column("alias", Text, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("from_version", Integer),
     Column("to_version", Integer, nullable=False),
     Column("actor", Text, nullable=False),
@@ -62,4 +64,6 @@ alias_history = Table(
     Column("evidence", JSONB, nullable=False, server_default=text("'{}'")),
     Column("moved_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     ForeignKeyConstraint(["pipeline", "to_version"], ["model_version.pipeline", "model_version.version"]),
+    CheckConstraint("kind IN ('PUSH', 'FORCE', 'ROLLBACK')", name="kind_known"),
+    Index("alias_history_by_alias", "pipeline", "alias", "id"),
 )

@@ -2,8 +2,9 @@
 
     pipeline/run contexts --association--> execution --event--> artifact <--attribution-- contexts
 
-What must always hold is held by the database (see the migrations): legal state transitions, LIVE artifacts that do not
-change, one producer an artifact, one champion a pipeline, an alias history that only grows.
+What must always hold is held by the database (see the migrations): legal state transitions; published artifacts and
+ended executions that do not change; one producer an artifact; a cache that knows LIVE outputs only; one champion a
+pipeline, which is what an alias history that only grows says.
 """
 
 from __future__ import annotations
@@ -54,11 +55,12 @@ artifact = Table(
     Column("span_end", _MOMENT),
     Column("properties", JSONB, nullable=False, server_default=text("'{}'")),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("seen_at", _MOMENT),  # of a source file: when its uri was last found to hold this version
     _one_of("state", ArtifactState),
     CheckConstraint("state <> 'LIVE' OR digest IS NOT NULL", name="live_has_digest"),
     CheckConstraint("(span_start IS NULL) = (span_end IS NULL) AND span_start < span_end", name="span_is_whole"),
     Index("artifact_by_type", "pipeline", "type", "id"),
-    Index("artifact_by_uri", "uri"),
+    Index("source_by_uri", "pipeline", "uri", postgresql_where=text("type = 'SourceFile'")),
     Index(
         "one_record_a_source_version",
         "pipeline",
@@ -125,4 +127,5 @@ execution_cache = Table(
     metadata,
     Column("fingerprint", Text, primary_key=True),
     Column("execution_id", BigInteger, ForeignKey("execution.id"), nullable=False),
+    Index("execution_cache_by_execution", "execution_id"),
 )

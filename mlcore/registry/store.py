@@ -3,114 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, insert, select, text
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Row, func, insert, select, text
 
 from mlcore.core.types import Json
+from mlcore.errors import MetadataError, NoChampion
 from mlcore.metadata.locks import lock_key
 from mlcore.metadata.registry_tables import alias, alias_history, model_version
 from mlcore.metadata.store import MetadataStore
+from mlcore.registry.records import (
+    AliasMove,
+    Candidate,
+    ModelVersion,
+    MoveKind,
+    Push,
+    PushOutcome,
+    left_behind,
+)
+
+__all__ = [
+    "CHAMPION",
+    "AliasMove",
+    "Candidate",
+    "ModelVersion",
+    "MoveKind",
+    "Push",
+    "PushOutcome",
+    "Registry",
+    "promote",
+]
 
 CHAMPION = "champion"
 
 
-class PushOutcome(StrEnum):
-    """PROMOTED: the alias moved. UNCHANGED: it was there already. WITHHELD: the champion is newer."""
-
-    PROMOTED = "PROMOTED"
-    UNCHANGED = "UNCHANGED"
-    WITHHELD = "WITHHELD"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelVersion:
-    """One registered model.
-
-    Attributes:
-        version: Counts from 1 in each pipeline, without gaps.
-        train_start, train_end: The data it was trained on.
-        window_end: End of the data it was evaluated on.
-    """
-
-    pipeline: str
-    version: int
-    artifact_id: int
-    evaluation_id: int
-    digest: str
-    train_start: datetime
-    train_end: datetime
-    window_end: datetime
-    run: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AliasMove:
-    """One row of an alias's history."""
-
-    alias: str
-    from_version: int | None
-    to_version: int
-    actor: str
-    reason: str
-    moved_at: datetime
-    evidence: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
-    """A blessed model that asks for the champion alias.
-
-    Attributes:
-        force: Take it from a newer champion too.
-        evidence: What the decision rests on: ids of evaluation and blessings.
-    """
-
-    pipeline: str
-    artifact_id: int
-    evaluation_id: int
-    digest: str
-    train_start: datetime
-    train_end: datetime
-    window_end: datetime
-    run: str
-    reason: str
-    force: bool = False
-    evidence: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Push:
-    """What became of a candidate."""
-
-    outcome: PushOutcome
-    version: int
-    reason: str
-
-
 def promote(connection: Connection, candidate: Candidate) -> Push:
-    """Register a candidate and move the champion alias to it, unless the champion was trained on newer data.
+    """Register a candidate and move the champion alias to it.
 
+    Withheld, unless forced, where the champion was trained on newer data or a person took the alias from the candidate.
     Runs inside the caller's transaction; pushes of one pipeline wait for each other, so there is one serial history.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"registry {candidate.pipeline}")})
+    _serialize(connection, candidate.pipeline)
     version = _register(connection, candidate)
     champion = _champion(connection, candidate.pipeline)
     if champion is not None and champion.version == version:
         return Push(outcome=PushOutcome.UNCHANGED, version=version, reason=f"version {version} is the champion already")
-    if champion is not None and champion.train_end > candidate.train_end and not candidate.force:
-        reason = (
-            f"withheld: champion {champion.version} was trained on data up to {champion.train_end:%Y-%m-%d}, "
+    objection = _objection(connection, candidate, version, champion)
+    if objection and not candidate.force:
+        return Push(outcome=PushOutcome.WITHHELD, version=version, reason=f"withheld: {objection}")
+    _move(
+        connection,
+        candidate.pipeline,
+        MoveKind.FORCE if objection else MoveKind.PUSH,
+        champion,
+        version,
+        actor=candidate.run,
+        reason=candidate.reason,
+        evidence=candidate.evidence,
+    )
+    return Push(outcome=PushOutcome.PROMOTED, version=version, reason=candidate.reason)
+
+
+def _serialize(connection: Connection, pipeline: str) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"registry {pipeline}")})
+
+
+def _objection(connection: Connection, candidate: Candidate, version: int, champion: ModelVersion | None) -> str:
+    if champion is not None and champion.train_end > candidate.train_end:
+        return (
+            f"champion {champion.version} was trained on data up to {champion.train_end:%Y-%m-%d}, "
             f"version {version} up to {candidate.train_end:%Y-%m-%d}"
         )
-        return Push(outcome=PushOutcome.WITHHELD, version=version, reason=reason)
-    _move(connection, candidate, champion, version)
-    return Push(outcome=PushOutcome.PROMOTED, version=version, reason=candidate.reason)
+    if version in _left_behind(connection, candidate.pipeline):
+        return f"a person took the alias from version {version}"
+    return ""
+
+
+def _left_behind(connection: Connection, pipeline: str) -> frozenset[int]:
+    query = (
+        select(alias_history.c.kind, alias_history.c.to_version, model_version.c.train_end)
+        .join(
+            model_version,
+            (model_version.c.pipeline == alias_history.c.pipeline)
+            & (model_version.c.version == alias_history.c.to_version),
+        )
+        .where(alias_history.c.pipeline == pipeline, alias_history.c.alias == CHAMPION)
+        .order_by(alias_history.c.id)
+    )
+    return left_behind((MoveKind(row.kind), row.to_version, row.train_end) for row in connection.execute(query))
 
 
 def _register(connection: Connection, candidate: Candidate) -> int:
@@ -144,18 +125,28 @@ def _register(connection: Connection, candidate: Candidate) -> int:
     return version
 
 
-def _move(connection: Connection, candidate: Candidate, champion: ModelVersion | None, version: int) -> None:
-    pointer = upsert(alias).values(pipeline=candidate.pipeline, alias=CHAMPION, version=version)
-    connection.execute(pointer.on_conflict_do_update(index_elements=["pipeline", "alias"], set_={"version": version}))
+def _move(
+    connection: Connection,
+    pipeline: str,
+    kind: MoveKind,
+    champion: ModelVersion | None,
+    version: int,
+    *,
+    actor: str,
+    reason: str,
+    evidence: Mapping[str, Json],
+) -> None:
+    """Append to the history; the database moves the alias with it, if it is still where ``champion`` says."""
     connection.execute(
         insert(alias_history).values(
-            pipeline=candidate.pipeline,
+            pipeline=pipeline,
             alias=CHAMPION,
+            kind=kind.value,
             from_version=champion.version if champion else None,
             to_version=version,
-            actor=candidate.run,
-            reason=candidate.reason,
-            evidence=dict(candidate.evidence),
+            actor=actor,
+            reason=reason,
+            evidence=dict(evidence),
         )
     )
 
@@ -173,8 +164,13 @@ def _to_version(row: Row[Any]) -> ModelVersion:
     return ModelVersion(**{name: row._mapping[name] for name in ModelVersion.__dataclass_fields__})
 
 
+def _to_move(row: Row[Any]) -> AliasMove:
+    values = {name: row._mapping[name] for name in AliasMove.__dataclass_fields__}
+    return AliasMove(**{**values, "kind": MoveKind(row.kind)})
+
+
 class Registry:
-    """Reads the registry; only a push, inside its publishing transaction, writes it (:func:`promote`)."""
+    """Who is champion and who was. Pushes write it inside their publishing transaction (:func:`promote`)."""
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
@@ -194,15 +190,14 @@ class Registry:
         """Every move of an alias, oldest first."""
         query = select(alias_history).where(alias_history.c.pipeline == pipeline).order_by(alias_history.c.id)
         with self._store.begun() as connection:
-            return tuple(
-                AliasMove(**{name: row._mapping[name] for name in AliasMove.__dataclass_fields__})
-                for row in connection.execute(query)
-            )
+            return tuple(_to_move(row) for row in connection.execute(query))
 
     def baseline(
         self, pipeline: str, *, as_of: datetime, evaluation_start: datetime, exclude_digest: str | None = None
     ) -> ModelVersion | None:
         """The champion of a time: the newest model promoted by then that has not seen what it is judged on.
+
+        A version that a person took the alias from is none: what comes next is compared with what replaced it.
 
         Args:
             pipeline: Whose champion.
@@ -210,14 +205,12 @@ class Registry:
             evaluation_start: It was trained on nothing from here on.
             exclude_digest: Not this model: nothing is compared with itself.
         """
-        promoted = exists().where(
-            alias_history.c.pipeline == model_version.c.pipeline,
-            alias_history.c.to_version == model_version.c.version,
-            alias_history.c.alias == CHAMPION,
+        promoted = select(alias_history.c.to_version).where(
+            alias_history.c.pipeline == pipeline, alias_history.c.alias == CHAMPION
         )
         query = (
             select(model_version)
-            .where(model_version.c.pipeline == pipeline, promoted)
+            .where(model_version.c.pipeline == pipeline, model_version.c.version.in_(promoted))
             .where(model_version.c.window_end <= as_of, model_version.c.train_end <= evaluation_start)
             .order_by(model_version.c.train_end.desc(), model_version.c.version.desc())
             .limit(1)
@@ -225,5 +218,43 @@ class Registry:
         if exclude_digest is not None:
             query = query.where(model_version.c.digest != exclude_digest)
         with self._store.begun() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(
+                query.where(model_version.c.version.not_in(_left_behind(connection, pipeline)))
+            ).one_or_none()
         return None if row is None else _to_version(row)
+
+    def rollback(self, pipeline: str, to_version: int, *, actor: str, reason: str) -> ModelVersion:
+        """Make an earlier champion the champion again; those that came after it do not return by themselves.
+
+        Raises:
+            NoChampion: The pipeline has no champion.
+            MetadataError: The version never was champion, or is it now.
+        """
+        with self._store.begun() as connection:
+            _serialize(connection, pipeline)
+            champion = _champion(connection, pipeline)
+            if champion is None:
+                raise NoChampion(f"pipeline {pipeline} has no champion to roll back from")
+            target = connection.execute(
+                select(model_version)
+                .where(model_version.c.pipeline == pipeline, model_version.c.version == to_version)
+                .where(_was_champion(pipeline, to_version))
+            ).one_or_none()
+            if target is None or to_version == champion.version:
+                raise MetadataError(
+                    f"version {to_version} of {pipeline} is no earlier champion",
+                    next_step=f"mlcore models history {pipeline} lists those that are",
+                )
+            _move(
+                connection, pipeline, MoveKind.ROLLBACK, champion, to_version, actor=actor, reason=reason, evidence={}
+            )
+        return _to_version(target)
+
+
+def _was_champion(pipeline: str, version: int) -> Any:
+    return (
+        select(alias_history.c.id)
+        .where(alias_history.c.pipeline == pipeline, alias_history.c.alias == CHAMPION)
+        .where(alias_history.c.to_version == version)
+        .exists()
+    )

@@ -1,0 +1,124 @@
+"""The registry's records, and what they say about who may become champion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mlcore.core.types import Json
+
+
+class PushOutcome(StrEnum):
+    """PROMOTED: the alias moved. UNCHANGED: it was there already. WITHHELD: the model is registered and that is all."""
+
+    PROMOTED = "PROMOTED"
+    UNCHANGED = "UNCHANGED"
+    WITHHELD = "WITHHELD"
+
+
+class MoveKind(StrEnum):
+    """PUSH: by a run's own right. FORCE: told to although it had none. ROLLBACK: back to an earlier champion."""
+
+    PUSH = "PUSH"
+    FORCE = "FORCE"
+    ROLLBACK = "ROLLBACK"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelVersion:
+    """One registered model.
+
+    Attributes:
+        version: Counts from 1 in each pipeline, without gaps.
+        train_start, train_end: The data it was trained on.
+        window_end: End of the data it was evaluated on.
+    """
+
+    pipeline: str
+    version: int
+    artifact_id: int
+    evaluation_id: int
+    digest: str
+    train_start: datetime
+    train_end: datetime
+    window_end: datetime
+    run: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AliasMove:
+    """One row of an alias's history."""
+
+    alias: str
+    kind: MoveKind
+    from_version: int | None
+    to_version: int
+    actor: str
+    reason: str
+    moved_at: datetime
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A blessed model that asks for the champion alias.
+
+    Attributes:
+        force: Take it from a newer champion too, and although it was rolled back from.
+        evidence: What the decision rests on: ids of evaluation and blessings.
+    """
+
+    pipeline: str
+    artifact_id: int
+    evaluation_id: int
+    digest: str
+    train_start: datetime
+    train_end: datetime
+    window_end: datetime
+    run: str
+    reason: str
+    force: bool = False
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Push:
+    """What became of a candidate."""
+
+    outcome: PushOutcome
+    version: int
+    reason: str
+
+
+def left_behind(moves: Iterable[tuple[MoveKind, int, datetime]]) -> frozenset[int]:
+    """The versions that a person took the alias from, by a rollback or by forcing an older model.
+
+    A rollback leaves behind every champion since its target was champion; a forced push those that were trained on
+    newer data. They are no baseline for others and are not promoted again by themselves. Whatever a person makes
+    champion is trusted again.
+
+    Args:
+        moves: Kind, target and the target's ``train_end`` of every move of the champion alias, oldest first.
+
+    >>> days = [datetime(2013, 3, day) for day in (3, 10, 17)]
+    >>> pushes = [(MoveKind.PUSH, version, day) for version, day in enumerate(days, start=1)]
+    >>> sorted(left_behind([*pushes, (MoveKind.ROLLBACK, 1, days[0])]))
+    [2, 3]
+    """
+    champions: list[tuple[int, datetime]] = []
+    left: set[int] = set()
+    for kind, version, train_end in moves:
+        past = [known for known, _ in champions]
+        kept = champions
+        if kind is MoveKind.ROLLBACK and version in past:
+            kept = champions[: len(past) - past[::-1].index(version)]
+        elif kind is MoveKind.FORCE:
+            kept = [known for known in champions if known[1] <= train_end]
+        left |= set(past) - {known for known, _ in kept}
+        champions = [*kept, (version, train_end)]
+        if kind is not MoveKind.PUSH:
+            left.discard(version)
+    return frozenset(left)
