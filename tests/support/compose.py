@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from mlcore.platform.processes import ProcessId, end, in_session
+from mlcore.platform.processes import end, in_session
 
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>\w+)(?:(?P<kind>:[?-])(?P<rest>[^}]*))?\})")
 
@@ -176,6 +176,3 @@ print("PONG" if answer else answer)
 """
     (folder / "redis-cli").write_text(script)
     (folder / "redis-cli").chmod(0o755)
-
-
-__all__ = ["Machine", "MissingVariable", "ProcessId", "load", "redis_client", "start_order"]
