@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 from upath import UPath
 
 from mlcore.artifacts.digests import digest_file, digest_folder, files_below
 from mlcore.core.types import Artifact, ArtifactType
-from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing
+from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted
 
-__all__ = ["ArtifactStore", "digest_file"]
+__all__ = ["ArtifactStore", "digest_file", "execution_of"]
 
-_PREFIX_PARTS = 3
+_PREFIX = re.compile(r"(?P<execution>\d+)-[0-9a-f]{8}")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def execution_of(prefix: str) -> int:
+    """The execution that a prefix was made for.
+
+    >>> execution_of("flight_delays/Trainer/12-0a1b2c3d")
+    12
+    """
+    return int(prefix.rsplit("/", 1)[-1].split("-", 1)[0])
 
 
 class ArtifactStore:
@@ -35,15 +46,26 @@ class ArtifactStore:
     def __init__(self, root: str) -> None:
         self._local = "://" not in root or root.startswith("file://")
         # Remote folders have the interface of a Path, though not its type.
-        self._root = Path(root.removeprefix("file://")) if self._local else cast("Path", UPath(root))
+        self._root = Path(root.removeprefix("file://")).absolute() if self._local else cast("Path", UPath(root))
 
     def fresh(self, pipeline: str, component: str, execution_id: int) -> str:
         """A prefix that no other execution ever gets, relative to the root."""
         return f"{pipeline}/{component}/{execution_id}-{secrets.token_hex(4)}"
 
     def path(self, uri: str) -> Path:
-        """The place of an artifact; a source file's is absolute."""
-        return self._root / uri
+        """The place of an artifact; a source file's is absolute.
+
+        Raises:
+            ArtifactError: A relative place would lie outside the root.
+        """
+        if uri.startswith("/"):
+            return Path(uri)
+        if "://" in uri:
+            return cast("Path", UPath(uri))
+        parts = PurePosixPath(uri).parts
+        if not parts or ".." in parts:
+            raise ArtifactError(f"{quoted(uri)} is no place below the artifact store", where=str(self._root))
+        return self._root.joinpath(*parts)
 
     def folder(self, uri: str) -> Path:
         """Make the folder to write an output into.
@@ -52,28 +74,44 @@ class ArtifactStore:
             ArtifactError: It cannot be made.
         """
         path = self.path(uri)
-        with _writing(path):
+        with _storing(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    @contextmanager
+    def writing(self, uri: str) -> Iterator[None]:
+        """Around whoever writes into a folder: a full disk, or a store that may not be written, in words.
+
+        Raises:
+            ArtifactError: That was it. What else the system refuses is raised as it is.
+        """
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL or self._is_below(error.filename):
+                raise _refused(error, self.path(uri)) from error
+            raise
 
     def seal(self, uri: str) -> str:
         """Bring an output's files to the disk and tell their digest.
 
         Raises:
-            ArtifactError: Nothing was written, or it cannot be brought to the disk.
+            ArtifactError: Nothing was written, a link was, or it cannot be brought to the disk.
         """
         path = self.path(uri)
-        files = files_below(path)
-        if not files:
-            raise ArtifactError(
-                "a component wrote nothing into one of its outputs",
-                where=uri,
-                next_step="its run must write at least one file into every output it declares",
-            )
-        if self._local:
-            with _writing(path):
-                _sync([*files, *{file.parent for file in files}, path.parent, path.parent.parent])
-        return digest_folder(path)
+        with _storing(path):
+            files = files_below(path)
+            if not files:
+                raise ArtifactError(
+                    "a component wrote nothing into one of its outputs",
+                    where=uri,
+                    next_step="its run must write at least one file into every output it declares",
+                )
+            if self._local:
+                _refuse_links(path)
+                _sync(files)
+                _sync(sorted({path, *(child for child in path.rglob("*") if child.is_dir()), *self._above(path)}))
+            return digest_folder(path)
 
     def verify(self, artifact: Artifact, *, deep: bool = False) -> None:
         """Check that an artifact's files are there; ``deep``: and that they are the ones that were published.
@@ -81,50 +119,122 @@ class ArtifactStore:
         Raises:
             ArtifactMissing: They are gone.
             ArtifactCorrupt: They changed.
+            ArtifactError: They cannot be read.
         """
         path = self.path(artifact.uri)
         source = artifact.type is ArtifactType.SOURCE_FILE
-        if not (path.is_file() if source else _has_files(path)):
+        name = f"{artifact.type.value} {artifact.id} of {artifact.pipeline}"
+        try:
+            if not (path.is_file() if source else _has_files(path)):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            same = not deep or (digest_file(path) if source else digest_folder(path)) == artifact.digest
+        except FileNotFoundError as error:
             raise ArtifactMissing(
-                f"the files of {artifact.type.value} {artifact.id} of {artifact.pipeline} are gone",
+                f"the files of {name} are gone",
                 where=str(path),
                 next_step="deliver the file again"
                 if source
                 else "put them back from a backup, or run the window they were made for again: they are made anew",
-            )
-        if deep and (digest_file(path) if source else digest_folder(path)) != artifact.digest:
+            ) from error
+        except OSError as error:
+            raise ArtifactError(
+                f"the files of {name} cannot be read: {error.strerror or error}",
+                where=str(path),
+                next_step="see that this user may read the artifact store, then run again",
+            ) from error
+        if not same:
             raise ArtifactCorrupt(
-                f"the files of {artifact.type.value} {artifact.id} of {artifact.pipeline} are not those published",
+                f"the files of {name} are not those published",
                 where=str(path),
                 next_step="put them back from a backup, or delete the folder and run again",
             )
 
     def delete(self, uri: str) -> None:
-        """Remove a folder; nothing happens when it is gone already."""
+        """Remove a folder below the root; nothing happens when it is gone already.
+
+        Raises:
+            ArtifactError: It cannot be removed, or does not lie below the root.
+        """
+        if uri.startswith("/") or "://" in uri:
+            raise ArtifactError(f"{quoted(uri)} is not the artifact store's to remove", where=str(self._root))
         path = self.path(uri)
-        if self._local:
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.exists():
-            remote = cast("UPath", path)
-            remote.fs.rm(remote.path, recursive=True)
+        try:
+            if self._local:
+                shutil.rmtree(path)
+            else:
+                remote = cast("UPath", path)
+                remote.fs.rm(remote.path, recursive=True)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise ArtifactError(
+                f"a folder cannot be removed: {error.strerror or error}",
+                where=str(path),
+                next_step="see that this user may write the artifact store, then run again",
+            ) from error
 
     def prefixes(self) -> Iterator[str]:
-        """Every execution's prefix there is, known to anybody or not."""
+        """Every execution's prefix there is, known to anybody or not; what else lies below the root is left out."""
         for pipeline in _folders(self._root):
             for component in _folders(pipeline):
                 for execution in _folders(component):
-                    yield "/".join(execution.parts[-_PREFIX_PARTS:])
+                    if _PREFIX.fullmatch(execution.name):
+                        yield f"{pipeline.name}/{component.name}/{execution.name}"
 
     def size_bytes(self, uri: str) -> int:
-        return sum(file.stat().st_size for file in files_below(self.path(uri)))
+        """Bytes of the files below a folder; none where it is gone."""
+        try:
+            return sum(file.stat().st_size for file in files_below(self.path(uri)))
+        except FileNotFoundError:
+            return 0
+
+    def _above(self, path: Path) -> list[Path]:
+        """The folders between the root and a path: a new one is on the disk when the folder that names it is."""
+        return [parent for parent in path.parents if parent.is_relative_to(self._root)]
+
+    def _is_below(self, name: object) -> bool:
+        return self._local and isinstance(name, str | os.PathLike) and Path(name).is_relative_to(self._root)
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _refused(error, path) from error
+
+
+def _refused(error: OSError, path: Path) -> ArtifactError:
+    full = error.errno in _FULL
+    return ArtifactError(
+        "the disk is full" if full else f"the artifact store cannot be written: {error.strerror or error}",
+        where=str(path),
+        next_step="free some space (mlcore gc --dry-run shows what can go) and run again: nothing was published"
+        if full
+        else "check that the folder named by MLCORE_ARTIFACTS may be written, then run again",
+    )
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted((child for child in path.iterdir() if child.is_dir()), key=str) if path.is_dir() else []
+    try:
+        return sorted((child for child in path.iterdir() if child.is_dir()), key=lambda child: child.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _has_files(path: Path) -> bool:
     return path.is_dir() and any(True for _ in path.iterdir())
+
+
+def _refuse_links(path: Path) -> None:
+    """What a link leads to may change or go, and is not in the store."""
+    links = sorted(str(child.relative_to(path)) for child in path.rglob("*") if child.is_symlink())
+    if links:
+        raise ArtifactError(
+            f"an output holds a link: {quoted(links[0])}",
+            where=str(path),
+            next_step="its component must write files, or copy them",
+        )
 
 
 def _sync(paths: list[Path]) -> None:
@@ -134,18 +244,3 @@ def _sync(paths: list[Path]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise ArtifactError(
-            "the disk is full" if full else f"the artifact store cannot be written: {error.strerror or error}",
-            where=str(path),
-            next_step="free some space (mlcore gc --dry-run shows what can go) and run again: nothing was published"
-            if full
-            else "check that the folder named by MLCORE_ARTIFACTS may be written, then run again",
-        ) from error

@@ -6,7 +6,7 @@ Every method is one transaction. A server that goes away raises ``MetadataUnavai
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Literal
@@ -315,6 +315,13 @@ class MetadataStore:
         """Ids of the executions that :meth:`close_dead` would close."""
         with self.begun() as connection:
             return frozenset(_dead(connection, older_than))
+
+    def makers(self, execution_ids: Collection[int]) -> dict[int, str]:
+        """``<pipeline>/<Component>`` of those executions that there are."""
+        query = select(execution.c.id, execution.c.pipeline, execution.c.component)
+        with self.begun() as connection:
+            rows = connection.execute(query.where(execution.c.id.in_(execution_ids)))
+            return {row.id: f"{row.pipeline}/{row.component}" for row in rows}
 
     def running(self) -> frozenset[int]:
         """Ids of the executions that say RUNNING."""

@@ -96,9 +96,9 @@ class Push:
 def left_behind(moves: Iterable[tuple[MoveKind, int, datetime]]) -> frozenset[int]:
     """The versions that a person took the alias from, by a rollback or by forcing an older model.
 
-    A rollback leaves behind every champion since its target was champion; a forced push those that were trained on
-    newer data. They are no baseline for others and are not promoted again by themselves. Whatever a person makes
-    champion is trusted again.
+    A rollback leaves behind every champion since its target was champion, the present one at least; a forced push those
+    that were trained on newer data. They are no baseline for others and are not promoted again by themselves.
+    Whatever a person makes champion is trusted again.
 
     Args:
         moves: Kind, target and the target's ``train_end`` of every move of the champion alias, oldest first.
@@ -112,13 +112,15 @@ def left_behind(moves: Iterable[tuple[MoveKind, int, datetime]]) -> frozenset[in
     left: set[int] = set()
     for kind, version, train_end in moves:
         past = [known for known, _ in champions]
-        kept = champions
-        if kind is MoveKind.ROLLBACK and version in past:
-            kept = champions[: len(past) - past[::-1].index(version)]
+        gone: list[tuple[int, datetime]] = []
+        if kind is MoveKind.ROLLBACK:
+            since = len(past) - past[::-1].index(version) if version in past else -1
+            champions, gone = champions[:since], champions[since:]
         elif kind is MoveKind.FORCE:
-            kept = [known for known in champions if known[1] <= train_end]
-        left |= set(past) - {known for known, _ in kept}
-        champions = [*kept, (version, train_end)]
+            gone = [known for known in champions if known[1] > train_end]
+            champions = [known for known in champions if known[1] <= train_end]
+        left |= {known for known, _ in gone}
+        champions.append((version, train_end))
         if kind is not MoveKind.PUSH:
             left.discard(version)
     return frozenset(left)

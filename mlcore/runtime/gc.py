@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mlcore.artifacts.store import ArtifactStore
+from mlcore.artifacts.store import ArtifactStore, execution_of
 from mlcore.metadata.store import MetadataStore
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_MIN_AGE_SECONDS = 600.0
 
@@ -29,24 +33,32 @@ def collect(
 ) -> tuple[Garbage, ...]:
     """Remove the folders that no LIVE artifact lies in and no running execution writes to.
 
-    Executions whose process died are closed first: nobody holds the lock of their fingerprint any more.
+    Executions whose process died are closed first: nobody holds the lock of their fingerprint any more. Only folders
+    of executions that this metadata store knows are garbage: others may be another installation's.
 
     Args:
         artifacts: Whose folders.
         metadata: Who says what is published.
         dry_run: Say what would be removed, and remove and close nothing.
         min_age_seconds: Executions that began later are left alone.
+
+    Raises:
+        ArtifactError: A folder cannot be removed.
     """
-    if not dry_run:
-        metadata.close_dead(older_than=timedelta(seconds=min_age_seconds))
+    min_age = timedelta(seconds=min_age_seconds)
     # The folders are listed before the executions are asked for: one that begins in between is not among them.
+    # Who runs is asked before what is published: one that ends in between is among the published.
     prefixes = list(artifacts.prefixes())
-    running = metadata.running()
-    live = {_prefix(uri) for uri in metadata.live_uris()}
+    if dry_run:
+        running = metadata.running() - metadata.dead(older_than=min_age)
+    else:
+        metadata.close_dead(older_than=min_age)
+        running = metadata.running()
+    live = {uri.rsplit("/", 1)[0] for uri in metadata.live_uris()}
+    unused = [prefix for prefix in prefixes if prefix not in live and execution_of(prefix) not in running]
     found = tuple(
         Garbage(uri=prefix, size_bytes=artifacts.size_bytes(prefix), reason="no published output lies here")
-        for prefix in prefixes
-        if prefix not in live and _execution_id(prefix) not in running
+        for prefix in _known(metadata, unused)
     )
     if not dry_run:
         for garbage in found:
@@ -54,11 +66,9 @@ def collect(
     return found
 
 
-def _prefix(uri: str) -> str:
-    return uri.rsplit("/", 1)[0]
-
-
-def _execution_id(prefix: str) -> int:
-    """The execution a folder is named after; -1 for a folder that is named otherwise."""
-    name = prefix.rsplit("/", 1)[-1].split("-", 1)[0]
-    return int(name) if name.isdecimal() else -1
+def _known(metadata: MetadataStore, prefixes: Collection[str]) -> list[str]:
+    makers = metadata.makers({execution_of(prefix) for prefix in prefixes})
+    known = [prefix for prefix in prefixes if makers.get(execution_of(prefix)) == prefix.rsplit("/", 1)[0]]
+    if len(known) < len(prefixes):
+        _LOG.warning("%d folders are left alone: no execution here made them", len(prefixes) - len(known))
+    return known
