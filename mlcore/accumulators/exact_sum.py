@@ -12,6 +12,8 @@ import numpy.typing as npt
 _MANTISSA_BITS = 53
 _LOW_BITS = 27
 _CHUNK = 1 << 20
+_SCALE_BITS = 600
+_SMALL, _LARGE = 2.0**-400, 2.0**400
 _LOWEST_EXPONENT = -1073  # of frexp, for the smallest subnormal
 Floats = npt.NDArray[np.float64]
 
@@ -28,12 +30,24 @@ class ExactSum:
 
     parts: dict[int, int] = field(default_factory=dict)
 
-    def add(self, values: Floats) -> None:
-        """Add finite values; about 20 ns each."""
+    def add(self, values: Floats, *, shift: int = 0) -> None:
+        """Add finite values times ``2**shift``; about 20 ns each."""
         for start in range(0, len(values), _CHUNK):
-            self._add_chunk(values[start : start + _CHUNK])
+            self._add_chunk(values[start : start + _CHUNK], shift)
 
-    def _add_chunk(self, values: Floats) -> None:
+    def add_squares(self, values: Floats) -> None:
+        """Add the squares of finite values, exact for the largest and the smallest too."""
+        sizes = np.abs(values)
+        for scale, chosen in (
+            (0, ((sizes >= _SMALL) & (sizes <= _LARGE)) | (sizes == 0)),
+            (-_SCALE_BITS, sizes > _LARGE),
+            (_SCALE_BITS, (sizes < _SMALL) & (sizes > 0)),
+        ):
+            if chosen.any():
+                for part in _squares(np.ldexp(values[chosen], scale)):
+                    self.add(part, shift=-2 * scale)
+
+    def _add_chunk(self, values: Floats, shift: int) -> None:
         mantissas, exponents = np.frexp(values)
         integers = np.ldexp(mantissas, _MANTISSA_BITS).astype(np.int64)
         slots = exponents - _LOWEST_EXPONENT
@@ -43,7 +57,7 @@ class ExactSum:
         lows = np.bincount(slots, weights=low)
         highs = np.bincount(slots, weights=high)
         for slot in np.flatnonzero((lows != 0) | (highs != 0)):
-            exponent = int(slot) + _LOWEST_EXPONENT
+            exponent = int(slot) + _LOWEST_EXPONENT + shift
             self._put(exponent, (int(highs[slot]) << _LOW_BITS) + int(lows[slot]))
 
     def _put(self, exponent: int, integer: int) -> None:
@@ -79,8 +93,8 @@ class ExactSum:
         return cls({int(exponent): integer for exponent, integer in state.items()})
 
 
-def squares(values: Floats) -> tuple[Floats, Floats]:
-    """The squares as pairs of floats whose sum is exact (Dekker, 1971), for magnitudes between 1e-140 and 1e150."""
+def _squares(values: Floats) -> tuple[Floats, Floats]:
+    """The squares as pairs of floats whose sum is exact (Dekker, 1971), between ``_SMALL`` and ``_LARGE``."""
     split = 134217729.0 * values
     high = split - (split - values)
     low = values - high

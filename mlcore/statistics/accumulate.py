@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlcore.accumulators.exact_sum import ExactSum, squares
+from mlcore.accumulators.exact_sum import ExactSum
 from mlcore.accumulators.value_counts import ValueCounts
 from mlcore.errors import DataError
 
@@ -64,8 +64,7 @@ class ColumnAccumulator:
         if kind in ("int64", "float64", "bool"):
             made.zeros = int((floats == 0).sum())
             made.total.add(floats)
-            for part in squares(floats):
-                made.total_squares.add(part)
+            made.total_squares.add_squares(floats)
         return made
 
     @classmethod

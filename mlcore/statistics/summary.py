@@ -102,9 +102,10 @@ def _numeric(column: ColumnAccumulator) -> NumericSummary:
     mean = column.total.fraction() / finite
     variance = max(column.total_squares.fraction() / finite - mean * mean, Fraction(0))
     quantiles = column.values.quantiles(QUANTILES)
+    size = Fraction(max(abs(quantiles[0]), abs(quantiles[-1]))) or Fraction(1)
     return NumericSummary(
         mean=float(mean),
-        std=math.sqrt(variance),
+        std=math.sqrt(variance / size**2) * float(size),  # a square may be too large for a float
         zeros=column.zeros,
         minimum=quantiles[0],
         maximum=quantiles[-1],
