@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlcore.accumulators.exact_sum import ExactSum, squares
+from mlcore.accumulators.exact_sum import ExactSum
 from mlcore.core.types import Json
 from mlcore.errors import DataError
 
@@ -94,8 +94,7 @@ class Moments:
             )
         moments = cls(len(values), ExactSum(), ExactSum())
         moments.total.add(values)
-        for part in squares(values):
-            moments.squared.add(part)
+        moments.squared.add_squares(values)
         return moments
 
     @classmethod
