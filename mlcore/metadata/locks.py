@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mlcore.metadata.engine import sqlstate
 
@@ -84,8 +84,8 @@ def _take(connection: Connection, keys: list[int], on_wait: Callable[[], None] |
 def _free(connection: Connection) -> None:
     try:
         connection.execute(_FREE)
-    except DBAPIError:
-        connection.invalidate()  # whatever is wrong with it: its end frees the locks
+    except SQLAlchemyError:
+        connection.invalidate()  # whatever is wrong with it, an interrupted statement perhaps: its end frees the locks
 
 
 def held(connection: Connection, names: Iterable[str]) -> frozenset[str]:
