@@ -155,9 +155,17 @@ def test_users_that_come_at_once_share_one_server(home: Path) -> None:
         answers = {process.stdout.readline() for process in (one, two, three) if process.stdout}
         assert len(answers) == 1
         assert answers != {""}
-        servers = [p for p in inside(Layout.of(home).postgres_data) if psutil.Process(p.pid).ppid() in _pids(home)]
+        servers = [p for p in inside(Layout.of(home).postgres_data) if _parent(p.pid) in _pids(home)]
         assert servers == [postmaster(home)]
     wait_until(lambda: not inside(Layout.of(home).postgres_data))
+
+
+def _parent(pid: int) -> int | None:
+    """The parent of a process; ``None`` when it ended meanwhile, as a server's short-lived children do."""
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _pids(home: Path) -> set[int]:
