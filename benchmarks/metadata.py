@@ -1,0 +1,80 @@
+"""Publishing transactions a second and the lineage of a deep chain, on a fresh embedded PostgreSQL, durability on.
+
+    python benchmarks/metadata.py [--transactions 10000] [--depth 10000]
+
+One publication is what one component costs: begin (RUNNING, contexts, one input) and publish (two artifacts, COMPLETE,
+cache entry), two commits. The reference, on 10,000 of them: ML Metadata 1.16 wrote 52 a second, 0.94 CPU ms each, and
+showed at most 100 hops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from mlcore.core.types import ArtifactType, NewArtifact, NewExecution
+from mlcore.metadata.lineage import Direction
+from mlcore.metadata.store import MetadataStore, Publication, migrate
+from mlcore.platform.postgres import MLCORE_DATABASE, EmbeddedPostgres
+
+REFERENCE_A_SECOND = 52.0
+
+
+def publish(store: MetadataStore, name: str, inputs: list[int]) -> int:
+    """One execution that reads ``inputs`` and makes two artifacts; the id of the first."""
+    execution = NewExecution(component="Bench", pipeline="bench", run="bench", fingerprint=name)
+    begun = store.begin(execution, {"in": inputs})
+    made = [
+        NewArtifact(type=ArtifactType.MODEL, uri=f"{name}/{part}", digest="sha256:0", pipeline="bench")
+        for part in ("a", "b")
+    ]
+    (outputs,) = store.publish([Publication(execution_id=begun.id, outputs={"out": made})])
+    return outputs["out"][0].id
+
+
+def publishing(store: MetadataStore, transactions: int, depth: int) -> tuple[int, int]:
+    """Publish; the first ``depth`` in a chain. Ids of the chain's ends."""
+    first = last = publish(store, "first", [])
+    wall, cpu = time.perf_counter(), time.process_time()
+    for number in range(transactions):
+        made = publish(store, f"{number}", [last])
+        if number < depth:
+            last = made
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    rate = transactions / wall
+    print(f"publish    {rate:8.0f} a second, {1e3 * cpu / transactions:.2f} CPU ms each: ", end="")
+    print(f"{rate / REFERENCE_A_SECOND:.1f}x ML Metadata")
+    return first, last
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--transactions", type=int, default=10_000)
+    parser.add_argument("--depth", type=int, default=10_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mlcore-bench-") as home:
+        server = EmbeddedPostgres(Path(home))
+        server.start()
+        try:
+            measure(server.url(MLCORE_DATABASE), options.transactions, options.depth)
+        finally:
+            server.stop()
+
+
+def measure(url: str, transactions: int, depth: int) -> None:
+    """Print every figure."""
+    migrate(url)
+    store = MetadataStore.open(url)
+    first, last = publishing(store, transactions, depth)
+    walks: tuple[tuple[int, Direction], ...] = ((last, "up"), (first, "down"))
+    for start, direction in walks:
+        started = time.perf_counter()
+        nodes = store.lineage(start, direction)
+        print(f"lineage    {1e3 * (time.perf_counter() - started):8.0f} ms {direction}, {len(nodes)} artifacts")
+    store.close()
+
+
+if __name__ == "__main__":
+    main()
