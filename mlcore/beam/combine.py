@@ -1,29 +1,24 @@
 """One job over many Parquet files: a state a shard, states folded in shard order, one file a key.
 
 Elements are shards, record batches and states; never rows. The fold order is that of the shards, whatever worker was
-first, so that the bytes written are the same on every runner.
+first, so that the bytes written are the same on every runner. Workers and caller share nothing but the files that the
+shards name.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-import mlcore.errors
+from mlcore.beam.failures import Failure, raise_recorded, record_of
+from mlcore.beam.files import batches, place, write
 from mlcore.errors import MlcoreError
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
-
-BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +27,7 @@ class Shard:
 
     Attributes:
         key: What it is folded into, and named after.
-        path: The file.
+        path: The file, a path or a URL.
         target: The file that the key's folded state is written to; the same for all shards of a key.
     """
 
@@ -51,95 +46,84 @@ def accumulate(
 ) -> None:
     """Write one state a key.
 
+    A key one of whose shards failed is not written; the others are.
+
     Args:
         shards: What to read, in the order to fold in.
-        make: From a shard's record batches to its state; must be picklable.
-        fold: From the states of a key, in shard order, to one.
+        make: From a shard's record batches, one at least, to its state; must be picklable.
+        fold: From the states of a key, in shard order, to one; must be picklable.
         columns: Only these columns are read.
         options: Beam's; by default in this process.
 
     Raises:
+        ArtifactMissing: A shard's file is not there.
+        ArtifactCorrupt: It is no Parquet file, or lacks a column.
         MlcoreError: What ``make`` or ``fold`` raised, of the first shard in order.
     """
+    if not shards:
+        return
     import apache_beam as beam
 
     from mlcore.beam.options import local_options
 
-    scratch = Path(tempfile.mkdtemp(prefix="mlcore-beam-"))
-    try:
-        with beam.Pipeline(options=options or local_options()) as pipeline:
-            states = (
-                pipeline
-                | "Shards" >> beam.Create(list(enumerate(shards)))
-                | "Spread" >> beam.Reshuffle()
-                | "Accumulate" >> beam.FlatMap(_Accumulate(make, columns, scratch))
-            )
-            _ = states | "ByKey" >> beam.GroupByKey() | "Write" >> beam.Map(_Write(fold, scratch))
-        _raise_first_failure(scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    target = place(shards[0].target)
+    failures = target.with_name(f".{target.name}-failures")
+    failures.unlink(missing_ok=True)
+    with beam.Pipeline(options=options or local_options()) as pipeline:
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(list(enumerate(shards)))
+            | "Spread" >> beam.Reshuffle()
+            | "Accumulate" >> beam.Map(_Accumulate(make, columns))
+            | "ByKey" >> beam.GroupByKey()
+            | "Write" >> beam.FlatMap(_Write(fold))
+            | "Together" >> beam.GroupByKey()
+            | "Failures" >> beam.Map(_WriteFailures(str(failures)))
+        )
+    raise_recorded(failures)
+
+
+Keyed = tuple[tuple[str, str], tuple[int, bytes, Failure]]
+"""Key and target; the shard's index, and its state or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Accumulate:
     make: Callable[[Iterable[pa.RecordBatch]], bytes]
     columns: Sequence[str] | None
-    scratch: Path
 
-    def __call__(self, element: tuple[int, Shard]) -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
+    def __call__(self, element: tuple[int, Shard]) -> Keyed:
         index, shard = element
         try:
-            state = self.make(_batches(shard.path, self.columns))
+            result = (index, self.make(batches(shard.path, self.columns)), "")
         except MlcoreError as error:
-            _record_failure(self.scratch, index, error)
-        else:
-            yield (shard.key, shard.target), (index, state)
+            result = (index, b"", record_of(error))
+        return (shard.key, shard.target), result
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
     fold: Callable[[Sequence[bytes]], bytes]
-    scratch: Path
 
-    def __call__(self, element: tuple[tuple[str, str], Iterable[tuple[int, bytes]]]) -> None:
-        (_, target), states = element
-        ordered = sorted(states)
-        try:
-            folded = self.fold([state for _, state in ordered])
-        except MlcoreError as error:
-            _record_failure(self.scratch, ordered[0][0], error)
-        else:
-            _write(Path(target), folded)
-
-
-def _batches(path: str, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(
-            batch_size=BATCH_ROWS, columns=None if columns is None else list(columns), use_threads=False
-        )
+    def __call__(
+        self, element: tuple[tuple[str, str], Iterable[tuple[int, bytes, Failure]]]
+    ) -> Iterator[tuple[str, tuple[int, Failure]]]:
+        (_, target), results = element
+        ordered = sorted(results)
+        failed = [(index, failure) for index, _, failure in ordered if failure]
+        if not failed:
+            try:
+                write(target, self.fold([state for _, state, _ in ordered]))
+            except MlcoreError as error:
+                failed = [(ordered[0][0], record_of(error))]
+        for failure in failed:
+            yield "", failure
 
 
-def _write(target: Path, content: bytes) -> None:
-    """A worker may be retried while its first try still writes: the file appears whole, or not at all."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    with open(handle, "wb") as file:  # noqa: PTH123 - the handle is open already
-        file.write(content)
-    Path(name).replace(target)
+@dataclass(frozen=True, slots=True)
+class _WriteFailures:
+    path: str
 
-
-def _record_failure(scratch: Path, index: int, error: MlcoreError) -> None:
-    """Runners turn exceptions into text; a failure is data instead, and raised where the job was started."""
-    record: dict[str, Any] = {
-        "type": type(error).__name__,
-        "what": error.what,
-        "where": error.where,
-        "next_step": error.next_step,
-    }
-    _write(scratch / f"{index:09d}.json", json.dumps(record).encode())
-
-
-def _raise_first_failure(scratch: Path) -> None:
-    for path in sorted(scratch.glob("*.json")):
-        record = json.loads(path.read_bytes())
-        kind: type[MlcoreError] = getattr(mlcore.errors, record["type"], MlcoreError)
-        raise kind(record["what"], where=record["where"], next_step=record["next_step"])
+    def __call__(self, element: tuple[str, Iterable[tuple[int, Failure]]]) -> None:
+        _, failures = element
+        write(self.path, min(failures)[1].encode())

@@ -36,7 +36,7 @@ class DayColumn:
 
     Attributes:
         values: Counts of its strings or finite numbers.
-        present: Rows with such a value: more than ``values`` counts where it does not hold every value.
+        present: Rows with such a value: more than ``values`` counts where it does not hold every string.
         rows: Rows of the day; those without a value, and with NaN or infinity, are counted as missing.
     """
 
@@ -140,11 +140,9 @@ def _count(name: str, reference: list[DayColumn], current: list[DayColumn]) -> F
 
 
 def _bins(binning: _Categories | _Numbers, day: DayColumn) -> Counts:
-    weights = day.values.counts
-    if not day.values.complete:
-        weights = weights * (day.present / weights.sum())  # the values kept are a fair sample of all
     index = binning.index(day.values.values)
-    counts = np.rint(np.bincount(index, weights=weights, minlength=len(binning.labels))).astype(np.int64)
+    counts = np.bincount(index, weights=day.values.counts, minlength=len(binning.labels)).astype(np.int64)
+    counts[-1] += day.present - counts.sum()  # strings too rare to be kept are others; of numbers all are kept
     return np.append(counts, day.rows - day.present)
 
 

@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlcore.accumulators.exact_sum import ExactSum
-from mlcore.accumulators.value_counts import ValueCounts
+from mlcore.accumulators.value_counts import Counts, ValueCounts
 from mlcore.errors import DataError
+
+_MOST_PARTS = 16
+"""So many batches' values are held before they are merged."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +27,7 @@ class ColumnAccumulator:
         missing: Nulls among them; NaN is a value.
         nan, infinite: Of a float column.
         zeros: Finite values that are zero.
+        characters: Length of all strings together.
         total, total_squares: Of the finite numbers, exact.
         values: Counts of the finite numbers or strings; of dates and times in microseconds since 1970.
     """
@@ -35,6 +39,7 @@ class ColumnAccumulator:
     nan: int = 0
     infinite: int = 0
     zeros: int = 0
+    characters: int = 0
     total: ExactSum = field(default_factory=ExactSum)
     total_squares: ExactSum = field(default_factory=ExactSum)
 
@@ -42,29 +47,35 @@ class ColumnAccumulator:
     def of(cls, column: pa.Array) -> ColumnAccumulator:
         """Accumulate one array."""
         kind = column_type(column.type)
-        present = column.drop_null()
-        text = kind == "string"
-        made = cls(type=kind, values=ValueCounts.of(present)) if text else cls._of_numbers(kind, present)
+        present = column.drop_null() if column.null_count else column
+        made = cls._of_text(present) if kind == "string" else cls._of_numbers(kind, present)
         made.rows, made.missing = len(column), column.null_count
         return made
 
     @classmethod
+    def _of_text(cls, present: pa.Array) -> ColumnAccumulator:
+        values, counts = _counted(present)
+        lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False).astype(np.int64)
+        return cls(type="string", values=ValueCounts.of_counted(values, counts), characters=int(lengths @ counts))
+
+    @classmethod
     def _of_numbers(cls, kind: str, present: pa.Array) -> ColumnAccumulator:
-        numbers = _as_numbers(present, kind)
+        """All that follows from each different value and its count: most columns repeat few values."""
+        values, counts = _counted(_as_numbers(present, kind))
+        nan = infinite = 0
         if kind == "float64":
-            floats = numbers.to_numpy()
+            floats = values.to_numpy(zero_copy_only=False)
             finite = np.isfinite(floats)
-            nan = int(np.isnan(floats).sum())
-            floats = floats[finite] + 0.0  # -0.0 becomes 0.0: they are one value
-            made = cls(type=kind, values=ValueCounts.of(pa.array(floats)), nan=nan)
-            made.infinite = len(finite) - int(finite.sum()) - nan
-        else:
-            floats = numbers.cast(pa.float64(), safe=False).to_numpy()
-            made = cls(type=kind, values=ValueCounts.of(numbers))
+            if not finite.all():
+                nan = int(counts[np.isnan(floats)].sum())
+                infinite = int(counts[~finite].sum()) - nan
+                values, counts = pa.array(floats[finite]), counts[finite]
+        made = cls(type=kind, values=ValueCounts.of_counted(values, counts), nan=nan, infinite=infinite)
         if kind in ("int64", "float64", "bool"):
-            made.zeros = int((floats == 0).sum())
-            made.total.add(floats)
-            made.total_squares.add_squares(floats)
+            floats = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            made.zeros = int(counts[floats == 0].sum())
+            made.total.add(floats, counts)
+            made.total_squares.add_squares(floats, counts)
         return made
 
     @classmethod
@@ -80,6 +91,7 @@ class ColumnAccumulator:
             merged.nan += part.nan
             merged.infinite += part.infinite
             merged.zeros += part.zeros
+            merged.characters += part.characters
             merged.total.merge(part.total)
             merged.total_squares.merge(part.total_squares)
         return merged
@@ -95,7 +107,11 @@ class DatasetAccumulator:
     @classmethod
     def of(cls, batches: Iterable[pa.RecordBatch]) -> DatasetAccumulator:
         """Accumulate record batches of one schema."""
-        parts = [cls._of_batch(batch) for batch in batches]
+        parts: list[DatasetAccumulator] = []
+        for batch in batches:
+            parts.append(cls._of_batch(batch))
+            if len(parts) == _MOST_PARTS:
+                parts = [cls.merge(parts)]
         if not parts:
             raise DataError("a dataset without a single record batch has no columns to count")
         return cls.merge(parts)
@@ -135,6 +151,11 @@ def column_type(type_: pa.DataType) -> str:
         if matches(type_):
             return name
     raise DataError(f"columns of type {type_} have no statistics", next_step="choose a type of the pipeline file")
+
+
+def _counted(values: pa.Array) -> tuple[pa.Array, Counts]:
+    counted = values.value_counts()
+    return counted.field("values"), counted.field("counts").to_numpy()
 
 
 def _as_numbers(present: pa.Array, kind: str) -> pa.Array:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
+from mlcore.accumulators.exact_sum import square_root
 from mlcore.statistics.accumulate import ColumnAccumulator, DatasetAccumulator
 
 QUANTILES = tuple(step / 10 for step in range(11))
@@ -93,7 +93,7 @@ def _column(name: str, column: ColumnAccumulator) -> ColumnSummary:
         distinct=column.values.distinct,
         distinct_exact=column.values.complete,
         numeric=_numeric(column) if column.type in ("int64", "float64", "bool") and len(column.values.values) else None,
-        string=_string(column) if column.type == "string" and len(column.values.values) else None,
+        string=_string(column) if column.type == "string" and column.rows > column.missing else None,
     )
 
 
@@ -102,10 +102,9 @@ def _numeric(column: ColumnAccumulator) -> NumericSummary:
     mean = column.total.fraction() / finite
     variance = max(column.total_squares.fraction() / finite - mean * mean, Fraction(0))
     quantiles = column.values.quantiles(QUANTILES)
-    size = Fraction(max(abs(quantiles[0]), abs(quantiles[-1]))) or Fraction(1)
     return NumericSummary(
         mean=float(mean),
-        std=math.sqrt(variance / size**2) * float(size),  # a square may be too large for a float
+        std=square_root(variance),
         zeros=column.zeros,
         minimum=quantiles[0],
         maximum=quantiles[-1],
@@ -118,7 +117,8 @@ def _numeric(column: ColumnAccumulator) -> NumericSummary:
 
 
 def _histogram(column: ColumnAccumulator, low: float, high: float) -> tuple[Bin, ...]:
-    edges = np.linspace(low, high, _BINS + 1) if high > low else np.array([low, high])
+    # Halves, because the distance of two floats may be more than a float holds.
+    edges = 2 * np.linspace(low / 2, high / 2, _BINS + 1) if high > low else np.array([low, high])
     numbers = column.values.values.to_numpy(zero_copy_only=False)
     index = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
     counts = np.bincount(index, weights=column.values.counts, minlength=len(edges) - 1)
@@ -133,9 +133,5 @@ def _bins(edges: Sequence[float], counts: Sequence[float]) -> list[Bin]:
 
 
 def _string(column: ColumnAccumulator) -> StringSummary:
-    import pyarrow.compute as pc
-
-    lengths = pc.utf8_length(column.values.values).to_numpy()
-    counts = column.values.counts
     top = tuple((str(value), count) for value, count in column.values.top(_TOP))
-    return StringSummary(top=top, average_length=float((lengths * counts).sum() / counts.sum()))
+    return StringSummary(top=top, average_length=column.characters / (column.rows - column.missing))

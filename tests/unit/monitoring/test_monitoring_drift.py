@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from support.days import make_day
 
-from mlcore.accumulators.value_counts import ValueCounts
+from mlcore.accumulators.distinct import HyperLogLog
+from mlcore.accumulators.value_counts import Spilled, ValueCounts
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, DataError
 from mlcore.monitoring.drift import FILE_NAME, FeatureDrift, detect, null_distances, read_drift, write_drift
 from mlcore.monitoring.histograms import (
@@ -70,11 +71,14 @@ def test_many_numbers_fill_their_bins_equally() -> None:
     assert feature.current[0, -1] == 2
 
 
-def test_a_sample_of_values_is_scaled_to_all_rows() -> None:
-    """Where a day's counts do not hold every value, they stand for all."""
-    values = ValueCounts(pa.array([1.0, 2.0]), np.array([30, 10]), complete=False)
+def test_strings_too_rare_to_be_kept_are_others() -> None:
+    """Where a day's counts do not hold every string, the rows they do not account for are others, and none is lost."""
+    seen = HyperLogLog.of(pa.array(["a", "b", "rare"]))
+    values = ValueCounts(pa.array(["a", "b"]), np.array([30, 10]), Spilled(seen=seen))
     day = {"x": DayColumn(values=values, present=400, rows=410)}
-    assert one([day], [day]).reference.tolist() == [[300, 100, 0, 10]]
+    feature = one([day], [day])
+    assert feature.bins == ("'a'", "'b'", OTHER, MISSING)
+    assert feature.reference.tolist() == [[30, 10, 360, 10]]
 
 
 def test_a_column_without_a_single_value_is_counted_as_missing() -> None:
