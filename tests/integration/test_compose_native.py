@@ -163,18 +163,16 @@ def _free_port() -> int:
         return port
 
 
-def _done_by_celery(stack: Stack) -> set[str]:
-    """The task instances that a Celery worker reported as done."""
-    engine = create_engine(stack.database("airflow"))
-    done = """
-        SELECT CAST(task_instance.id AS text) FROM task_instance
-        JOIN celery_taskmeta ON celery_taskmeta.task_id = task_instance.external_executor_id
-        WHERE celery_taskmeta.status = 'SUCCESS'
+def _done_by_celery(stack: Stack) -> int:
+    """How many tasks the Celery worker reported as done.
+
+    Airflow's own note of a task's Celery id is no help: a task that ends before the scheduler looks never gets one.
     """
+    engine = create_engine(stack.database("airflow"))
     with engine.connect() as connection:
-        found = set(connection.execute(text(done)).scalars())
+        found = connection.execute(text("SELECT count(*) FROM celery_taskmeta WHERE status = 'SUCCESS'")).scalar_one()
     engine.dispose()
-    return found
+    return int(found)
 
 
 def _until(condition: Any, seconds: float, what: str) -> None:
@@ -201,7 +199,7 @@ def test_a_retraining_run_on_a_celery_worker_makes_a_champion(stack: Stack) -> N
         tasks = client.get(f"{run}/taskInstances").json()["task_instances"]
     assert {task["task_id"]: task["state"] for task in tasks if task["state"] != "success"} == {}
     assert len(tasks) == 10
-    assert _done_by_celery(stack) == {task["id"] for task in tasks}
+    _until(lambda: _done_by_celery(stack) == len(tasks), 30, "the worker's word that it did every task")
     settings = Settings.from_environ(machine.environment(stack.services["airflow-worker"]))
     with open_session(settings) as session:
         assert session.registry.champion("tiny") is not None
