@@ -81,14 +81,9 @@ class ValueCounts:
         if len(parts) == 1:
             return parts[0]
         parts = _alike(parts)
-        table = pa.table(
-            {
-                "value": pa.concat_arrays([part.values for part in parts]),
-                "count": pa.array(np.concatenate([part.counts for part in parts])),
-            }
+        values, counts = _summed(
+            pa.concat_arrays([part.values for part in parts]), np.concatenate([part.counts for part in parts])
         )
-        grouped = table.group_by("value", use_threads=False).aggregate([("count", "sum")]).sort_by("value")
-        values, counts = _array(grouped["value"]), _array(grouped["count_sum"]).to_numpy()
         spilled = [part for part in parts if part.spilled]
         return cls._limited(values, counts, _merged(parts) if spilled else None)
 
@@ -174,7 +169,7 @@ def _binned(values: pa.Array, counts: Counts, spilled: Spilled) -> ValueCounts:
 def _at(numbers: Floats, counts: Counts, spilled: Spilled, bits: int) -> ValueCounts:
     """Sorted numbers, counted by what is left of them without so many bits."""
     bins = _shortened(numbers, bits)
-    starts = np.flatnonzero(np.concatenate([[True], bins[1:] != bins[:-1]])) if len(bins) else np.array([], np.int64)
+    starts = _starts(bins)
     known = Spilled(seen=spilled.seen, bits=bits, lowest=spilled.lowest, highest=spilled.highest)
     return ValueCounts(pa.array(bins[starts]), np.add.reduceat(counts, starts) if len(starts) else counts, known)
 
@@ -212,6 +207,26 @@ def _without_negative_zero(numbers: Floats, counts: Counts) -> tuple[pa.Array, C
         counts[zeros[0]] += counts[zeros[1]]
         numbers, counts = np.delete(numbers, zeros[1]), np.delete(counts, zeros[1])
     return pa.array(numbers), counts
+
+
+def _summed(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
+    """Each value once, sorted, with the sum of its counts."""
+    if pa.types.is_string(values.type):
+        table = pa.table({"value": values, "count": pa.array(counts)})
+        grouped = table.group_by("value", use_threads=False).aggregate([("count", "sum")]).sort_by("value")
+        return _array(grouped["value"]), _array(grouped["count_sum"]).to_numpy()
+    # Arrow's hashes of numbers whose low bits are zero collide, at a thousand times the cost of sorting; and the
+    # numbers are sorted runs, which a stable sort merges.
+    numbers = values.to_numpy(zero_copy_only=False)
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    starts = _starts(numbers)
+    return pa.array(numbers[starts]), np.add.reduceat(counts[order], starts) if len(starts) else counts
+
+
+def _starts(numbers: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> Counts:
+    """Where each different one of sorted numbers comes first."""
+    return np.flatnonzero(np.concatenate([np.ones(min(len(numbers), 1), np.bool_), numbers[1:] != numbers[:-1]]))
 
 
 def _floats(values: pa.Array) -> Floats:
