@@ -1,0 +1,11 @@
+"""``mlcore data``: look at data, with or without a pipeline; one file a verb."""
+
+from __future__ import annotations
+
+import typer
+
+data = typer.Typer(help="Statistics, comparisons, checks and quarantine of data.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(data, name="data")
