@@ -1,24 +1,23 @@
-"""What accumulators say: the numbers people and gates read."""
+"""What accumulators say: the numbers people, pages and gates read.
+
+``extract.describe(accumulators)`` gives a :class:`StatisticsSummary`, ``extract.summarise`` its columns alone. All of
+it is plain values: the accumulators are needed no longer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-
-import numpy as np
-
-from mlcore.accumulators.exact_sum import square_root
-from mlcore.statistics.accumulate import ColumnAccumulator, DatasetAccumulator
+from datetime import datetime, timedelta
 
 QUANTILES = tuple(step / 10 for step in range(11))
-_TOP = 20
-_BINS = 10
+
+Value = str | int | float | bool
+"""A value for people: dates and timestamps are ISO 8601 texts, bytes that are no UTF-8 are escaped as ``\\xNN``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bin:
-    """A histogram's bin ``[low, high)``, the last one closed."""
+    """A histogram's bin ``[low, high)``, the last one closed; of quantiles ``(low, high]``, the first one closed."""
 
     low: float
     high: float
@@ -27,11 +26,13 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumericSummary:
-    """Of a number's finite values; ``std`` is the population's.
+    """Of a number's finite values (of ``int64``, ``float64`` and ``bool`` columns); ``std`` is the population's.
 
     Attributes:
-        quantiles: Deciles from the minimum to the maximum.
+        quantiles: Deciles from the minimum to the maximum: eleven numbers.
         histogram: Ten bins of equal width.
+        quantile_histogram: Ten bins between the deciles, with the rows in each; bins may have no width.
+        nan, infinite: Rows outside all of the above.
     """
 
     mean: float
@@ -42,16 +43,95 @@ class NumericSummary:
     median: float
     quantiles: tuple[float, ...]
     histogram: tuple[Bin, ...]
-    nan: int
-    infinite: int
+    quantile_histogram: tuple[Bin, ...] = ()
+    nan: int = 0
+    infinite: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StringSummary:
-    """Of a string's values; the average length is in characters."""
+    """Of a string's values; lengths are in characters.
+
+    Attributes:
+        top: The same as :attr:`ColumnSummary.top`.
+        empty: Rows with the empty string, which is not a missing value.
+        blank: Rows with white space alone.
+        padded: Rows whose value starts or ends with white space, blank ones included.
+        non_ascii: Rows with a character beyond ASCII.
+        damaged: Rows with U+FFFD, which stands where a decoder met what it could not read.
+        invalid: Rows of bytes that are no UTF-8.
+    """
 
     top: tuple[tuple[str, int], ...]
     average_length: float
+    shortest: int = 0
+    longest: int = 0
+    empty: int = 0
+    blank: int = 0
+    padded: int = 0
+    non_ascii: int = 0
+    damaged: int = 0
+    invalid: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """A stretch of time without a value, between two values."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeSummary:
+    """Of the values of a ``timestamp`` or ``date`` column, in UTC.
+
+    Attributes:
+        quantiles: Deciles from the minimum to the maximum: eleven moments.
+        histogram: Rows in ten equal stretches from the minimum to the maximum.
+        gaps: The five longest, longest first.
+        future: Rows at or after the end of the span they came with; ``None`` where no end was given.
+    """
+
+    minimum: datetime
+    maximum: datetime
+    median: datetime
+    quantiles: tuple[datetime, ...]
+    histogram: tuple[int, ...]
+    gaps: tuple[Gap, ...]
+    future: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BooleanSummary:
+    """Of a ``bool`` column."""
+
+    true: int
+    false: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightedSummary:
+    """The same with every row counted as often as its weight says.
+
+    Attributes:
+        count: Weight of the rows that have a value.
+        missing: Weight of those that have none.
+        mean, std, median, quantiles: Of finite numbers; ``None`` and empty where there are none.
+        top: The values with most weight.
+    """
+
+    count: float
+    missing: float
+    mean: float | None = None
+    std: float | None = None
+    median: float | None = None
+    quantiles: tuple[float, ...] = ()
+    top: tuple[tuple[Value, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +139,21 @@ class ColumnSummary:
     """One column of a dataset.
 
     Attributes:
-        count: Rows that have a value.
-        distinct_exact: Whether ``distinct`` was counted, not estimated.
+        type: ``string``, ``bytes``, ``int64``, ``float64``, ``bool``, ``date`` or ``timestamp``.
+        rows: All rows.
+        count: Rows that have a value; NaN is one.
+        missing: Rows that have none.
+        distinct: Different values; NaN and infinity apart.
+        distinct_exact: Whether ``distinct`` was counted, not estimated (to within 2 %).
+        top: The twenty most frequent values with their rows, most frequent first, ties by value; empty for numbers
+            and times of more different values than are kept apart.
+        top_error: How much too low a count of ``top`` may be; 0 is exact.
+        ranks: Rows of the most frequent value, of the second, and so on: a thousand at most; empty as ``top`` is.
+        numeric: Of ``int64``, ``float64`` and ``bool`` with a finite value, otherwise ``None``.
+        string: Of ``string`` and ``bytes`` with a value, otherwise ``None``.
+        time: Of ``date`` and ``timestamp`` with a value, otherwise ``None``.
+        boolean: Of ``bool`` with a value, otherwise ``None``.
+        weighted: Where a weight column is declared, otherwise ``None``.
     """
 
     name: str
@@ -70,68 +163,78 @@ class ColumnSummary:
     missing: int
     distinct: int
     distinct_exact: bool
+    top: tuple[tuple[Value, int], ...] = ()
+    top_error: int = 0
+    ranks: tuple[int, ...] = ()
     numeric: NumericSummary | None = None
     string: StringSummary | None = None
+    time: TimeSummary | None = None
+    boolean: BooleanSummary | None = None
+    weighted: WeightedSummary | None = None
 
     @property
     def present_fraction(self) -> float:
         return self.count / self.rows if self.rows else 0.0
 
 
-def summarise(dataset: DatasetAccumulator) -> tuple[ColumnSummary, ...]:
-    """Every column's numbers, in the dataset's order."""
-    return tuple(_column(name, column) for name, column in dataset.columns.items())
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Association:
+    """How much of the label one column alone tells: 0 nothing, 1 all (a leak, most likely).
+
+    Attributes:
+        kind: ``mutual_information`` (as a share of the label's entropy) for labels of few different values,
+            ``correlation_ratio`` (as a share of the label's variance) for others.
+        strength: Corrected for what chance alone gives, never below 0.
+        rows: Rows with a label.
+    """
+
+    column: str
+    kind: str
+    strength: float
+    rows: int
 
 
-def _column(name: str, column: ColumnAccumulator) -> ColumnSummary:
-    return ColumnSummary(
-        name=name,
-        type=column.type,
-        rows=column.rows,
-        count=column.rows - column.missing,
-        missing=column.missing,
-        distinct=column.values.distinct,
-        distinct_exact=column.values.complete,
-        numeric=_numeric(column) if column.type in ("int64", "float64", "bool") and len(column.values.values) else None,
-        string=_string(column) if column.type == "string" and column.rows > column.missing else None,
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MissingTogether:
+    """Two columns and the rows that lack both.
+
+    Attributes:
+        rows: Rows without either value.
+        overlap: Those as a share of the rows that lack one at least; 1: always missing together.
+    """
+
+    first: str
+    second: str
+    rows: int
+    overlap: float
 
 
-def _numeric(column: ColumnAccumulator) -> NumericSummary:
-    finite = column.rows - column.missing - column.nan - column.infinite
-    mean = column.total.fraction() / finite
-    variance = max(column.total_squares.fraction() / finite - mean * mean, Fraction(0))
-    quantiles = column.values.quantiles(QUANTILES)
-    return NumericSummary(
-        mean=float(mean),
-        std=square_root(variance),
-        zeros=column.zeros,
-        minimum=quantiles[0],
-        maximum=quantiles[-1],
-        median=column.values.quantiles([0.5])[0],
-        quantiles=tuple(quantiles),
-        histogram=_histogram(column, quantiles[0], quantiles[-1]),
-        nan=column.nan,
-        infinite=column.infinite,
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SliceSummary:
+    """The rows with one value of one column; ``value`` is ``None`` for those without a value."""
+
+    column: str
+    value: Value | None
+    rows: int
+    columns: tuple[ColumnSummary, ...]
 
 
-def _histogram(column: ColumnAccumulator, low: float, high: float) -> tuple[Bin, ...]:
-    # Halves, because the distance of two floats may be more than a float holds.
-    edges = 2 * np.linspace(low / 2, high / 2, _BINS + 1) if high > low else np.array([low, high])
-    numbers = column.values.values.to_numpy(zero_copy_only=False)
-    index = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
-    counts = np.bincount(index, weights=column.values.counts, minlength=len(edges) - 1)
-    return tuple(_bins(edges.tolist(), counts.tolist()))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatisticsSummary:
+    """A dataset.
 
+    Attributes:
+        rows: All rows.
+        weight: Their weight together; ``None`` where no weight column is declared.
+        columns: In the dataset's order.
+        associations: A column each, strongest first; empty where no label is declared.
+        missing_together: Pairs with a row that lacks both, largest overlap first.
+        slices: By column in the order they were declared, then by value.
+    """
 
-def _bins(edges: Sequence[float], counts: Sequence[float]) -> list[Bin]:
-    return [
-        Bin(low=low, high=high, count=round(count))
-        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
-    ]
-
-
-def _string(column: ColumnAccumulator) -> StringSummary:
-    top = tuple((str(value), count) for value, count in column.values.top(_TOP))
-    return StringSummary(top=top, average_length=column.characters / (column.rows - column.missing))
+    rows: int
+    columns: tuple[ColumnSummary, ...]
+    weight: float | None = None
+    associations: tuple[Association, ...] = ()
+    missing_together: tuple[MissingTogether, ...] = ()
+    slices: tuple[SliceSummary, ...] = ()

@@ -11,8 +11,9 @@ import pytest
 
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, DataError
 from mlcore.statistics.accumulate import DatasetAccumulator
+from mlcore.statistics.extract import summarise
 from mlcore.statistics.files import FILE_NAME, from_bytes, read, to_bytes
-from mlcore.statistics.summary import ColumnSummary, summarise
+from mlcore.statistics.summary import ColumnSummary
 
 CONFORMANCE = Path(__file__).parents[3].parent / "shared" / "conformance" / "statistics"
 
