@@ -23,7 +23,14 @@ MlcoreError
 
 from __future__ import annotations
 
+import errno
+
 QUOTE_LIMIT = 120
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+UNWRITABLE_NEXT = (
+    "see that the folder named by MLCORE_ARTIFACTS may be written and has room (mlcore gc --dry-run shows what can go),"
+    " then run again: nothing was published"
+)
 
 
 def quoted(value: object, limit: int = QUOTE_LIMIT) -> str:
@@ -101,6 +108,16 @@ class ArtifactMissing(ArtifactError):
 
 class ArtifactCorrupt(ArtifactError):
     """An artifact's files are not the ones that were published."""
+
+
+def storage_refused(error: OSError, where: object) -> ArtifactError:
+    """A write into the artifact store that the system refused, in words."""
+    full = error.errno in DISK_FULL
+    return ArtifactError(
+        "the disk is full" if full else f"the artifact store cannot be written: {error.strerror or error}",
+        where=str(where),
+        next_step=UNWRITABLE_NEXT,
+    )
 
 
 class MetadataError(MlcoreError):

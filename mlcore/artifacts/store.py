@@ -19,12 +19,11 @@ from upath import UPath
 
 from mlcore.artifacts.digests import digest_file, digest_folder, files_below
 from mlcore.core.types import Artifact, ArtifactType
-from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted
+from mlcore.errors import DISK_FULL, ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted, storage_refused
 
 __all__ = ["ArtifactStore", "digest_file", "execution_of"]
 
 _PREFIX = re.compile(r"(?P<execution>\d+)-[0-9a-f]{8}")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def execution_of(prefix: str) -> int:
@@ -88,8 +87,8 @@ class ArtifactStore:
         try:
             yield
         except OSError as error:
-            if error.errno in _FULL or self._is_below(error.filename):
-                raise _refused(error, self.path(uri)) from error
+            if error.errno in DISK_FULL or self._is_below(error.filename):
+                raise storage_refused(error, self.path(uri)) from error
             raise
 
     def seal(self, uri: str) -> str:
@@ -201,18 +200,7 @@ def _storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _refused(error, path) from error
-
-
-def _refused(error: OSError, path: Path) -> ArtifactError:
-    full = error.errno in _FULL
-    return ArtifactError(
-        "the disk is full" if full else f"the artifact store cannot be written: {error.strerror or error}",
-        where=str(path),
-        next_step="free some space (mlcore gc --dry-run shows what can go) and run again: nothing was published"
-        if full
-        else "check that the folder named by MLCORE_ARTIFACTS may be written, then run again",
-    )
+        raise storage_refused(error, path) from error
 
 
 def _folders(path: Path) -> list[Path]:

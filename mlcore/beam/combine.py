@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mlcore.beam.failures import Failure, raise_recorded, record_of
 from mlcore.beam.files import batches, place, write
-from mlcore.errors import MlcoreError
+from mlcore.errors import UNWRITABLE_NEXT, ArtifactError, MlcoreError
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -69,17 +69,20 @@ def accumulate(
     target = place(shards[0].target)
     failures = target.with_name(f".{target.name}-failures")
     failures.unlink(missing_ok=True)
-    with beam.Pipeline(options=options or local_options()) as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(list(enumerate(shards)))
-            | "Spread" >> beam.Reshuffle()
-            | "Accumulate" >> beam.Map(_Accumulate(make, columns))
-            | "ByKey" >> beam.GroupByKey()
-            | "Write" >> beam.FlatMap(_Write(fold))
-            | "Together" >> beam.GroupByKey()
-            | "Failures" >> beam.Map(_WriteFailures(str(failures)))
-        )
+    try:
+        with beam.Pipeline(options=options or local_options()) as pipeline:
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(list(enumerate(shards)))
+                | "Spread" >> beam.Reshuffle()
+                | "Accumulate" >> beam.Map(_Accumulate(make, columns))
+                | "ByKey" >> beam.GroupByKey()
+                | "Write" >> beam.FlatMap(_Write(fold))
+                | "Together" >> beam.GroupByKey()
+                | "Failures" >> beam.Map(_WriteFailures(str(failures)))
+            )
+    except ArtifactError as error:  # not even the failures could be written, and the runner kept the first line only
+        raise ArtifactError(error.what, where=str(target), next_step=UNWRITABLE_NEXT) from error
     raise_recorded(failures)
 
 

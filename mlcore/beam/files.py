@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted
+from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted, storage_refused
 
 BATCH_ROWS = 65_536
 
@@ -61,11 +61,7 @@ def write(target: str, content: bytes) -> None:
         else:
             _write_local(Path(target), content)
     except OSError as error:
-        raise ArtifactError(
-            f"a result cannot be written: {error.strerror or error}",
-            where=target,
-            next_step="check the folder's space and rights, then run again",
-        ) from error
+        raise storage_refused(error, target) from error
 
 
 def _write_local(target: Path, content: bytes) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlcore.core.types import Artifact, ArtifactType, Execution, ExecutionState, Json
+from mlcore.registry.records import AliasMove, MoveKind
 from mlcore.runtime.session import Session
 
 
@@ -34,9 +35,11 @@ class RunRow:
 
 def list_runs(session: Session, pipeline: str, *, limit: int = 20) -> tuple[RunRow, ...]:
     """The newest runs of a pipeline, newest first."""
+    moves = session.registry.history(pipeline)
     known = _Known(
         versions={version.digest: version.version for version in session.registry.versions(pipeline)},
-        promoted=frozenset(move.to_version for move in session.registry.history(pipeline)),
+        promoted=frozenset(move.to_version for move in moves),
+        taken=_taken(moves),
     )
     summaries = session.metadata.runs(pipeline, limit)
     return tuple(_row(session, pipeline, summary.run, known) for summary in summaries)
@@ -44,15 +47,33 @@ def list_runs(session: Session, pipeline: str, *, limit: int = 20) -> tuple[RunR
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Known:
-    """The registry's side: version by model digest, and the versions that were champion at some time."""
+    """The registry's side.
+
+    Attributes:
+        versions: Version by model digest.
+        promoted: Versions that were champion at some time.
+        taken: Those among them that a person took the alias from, and that did not get it back.
+    """
 
     versions: Mapping[str, int]
     promoted: frozenset[int]
+    taken: frozenset[int]
 
     def verdict(self, version: int | None, of_the_gates: str) -> str:
         if version is None or of_the_gates != "blessed":
             return of_the_gates
+        if version in self.taken:
+            return "pushed, and rolled back"
         return "pushed" if version in self.promoted else "blessed, withheld: the champion is newer"
+
+
+def _taken(moves: Sequence[AliasMove]) -> frozenset[int]:
+    taken: set[int] = set()
+    for move in moves:
+        taken.discard(move.to_version)
+        if move.kind is MoveKind.ROLLBACK and move.from_version is not None:
+            taken.add(move.from_version)
+    return frozenset(taken)
 
 
 def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:

@@ -27,6 +27,7 @@ from mlcore.runtime.pipeline import Graph, Node
 from mlcore.runtime.resolve import Resolver
 from mlcore.runtime.session import Session
 from mlcore.runtime.spans import launch_spans
+from mlcore.runtime.waiting import waiting
 
 _LOG = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ def _run_locked(
 ) -> tuple[int, ExecutionState]:
     """Run under the fingerprint's lock: of two equal executions at once, the second waits and reuses."""
     keys = [execution.fingerprint] if execution.fingerprint else []
-    with session.metadata.exclusive(keys):
+    with session.metadata.exclusive(keys, on_wait=waiting):
         reused = _reuse(session, execution, inputs)
         if reused is not None:
             return reused[0], ExecutionState.CACHED
@@ -161,7 +162,8 @@ def _run(session: Session, component: Component, execution_id: int, inputs: Inpu
     prefix = session.artifacts.fresh(pipeline, type(component).__name__, execution_id)
     uris = {key: f"{prefix}/{key}" for key in component.outputs}
     outputs = {key: Output(path=session.artifacts.folder(uri)) for key, uri in uris.items()}
-    component.run(inputs, outputs)
+    with session.artifacts.writing(prefix):
+        component.run(inputs, outputs)
     published = {
         key: [
             NewArtifact(

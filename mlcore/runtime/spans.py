@@ -18,8 +18,12 @@ from mlcore.metadata.store import Publication
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.fingerprint import fingerprint
 from mlcore.runtime.session import Session
+from mlcore.runtime.waiting import waiting
 
 _LOG = logging.getLogger(__name__)
+PORTION_SPANS = 1_000
+"""So many spans are locked, worked on and published at once: the server's lock table has room for thousands, and a
+killed run has lost no more than a portion."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,12 +40,9 @@ def launch_spans(
     by_fingerprint = {fingerprint(component, {"source": [source]}): source for source in sources}
     known = _known(session, list(by_fingerprint))
     missing = [key for key in by_fingerprint if key not in known]
-    if missing:
-        with session.metadata.exclusive(missing):
-            known |= _known(session, missing)
-            todo = {key: by_fingerprint[key] for key in missing if key not in known}
-            if todo:
-                known |= _work(session, component, request, todo)
+    for start in range(0, len(missing), PORTION_SPANS):
+        portion = {key: by_fingerprint[key] for key in missing[start : start + PORTION_SPANS]}
+        known |= _work_locked(session, component, request, portion)
     made = [known[key] for key in by_fingerprint]
     gathered = session.metadata.record_cached(
         _execution(component, request, fingerprint=None),
@@ -51,6 +52,16 @@ def launch_spans(
     )
     summary = f"{len(made)} spans, {len(missing)} new" if missing else f"{len(made)} spans, none new"
     return SpansResult(execution_id=gathered.id, state=gathered.state, summary=summary)
+
+
+def _work_locked(
+    session: Session, component: SpanComponent, request: RunRequest, missing: Mapping[str, Artifact]
+) -> dict[str, Artifact]:
+    """Work under the fingerprints' locks: a span that another run works on is waited for and reused."""
+    with session.metadata.exclusive(list(missing), on_wait=waiting):
+        known = _known(session, list(missing))
+        todo = {key: source for key, source in missing.items() if key not in known}
+        return known | _work(session, component, request, todo) if todo else known
 
 
 def _known(session: Session, fingerprints: Sequence[str]) -> dict[str, Artifact]:
@@ -80,7 +91,8 @@ def _work(
     with attempt(session, ids):
         uris = [f"{session.artifacts.fresh(request.pipeline, type(component).__name__, id_)}/{SPANS}" for id_ in ids]
         tasks = [_task(session, source, uri) for source, uri in zip(todo.values(), uris, strict=True)]
-        component.run(tasks)
+        with session.artifacts.writing(f"{request.pipeline}/{type(component).__name__}"):
+            component.run(tasks)
         published = session.metadata.publish(
             [
                 Publication(execution_id=id_, outputs={SPANS: [_sealed(session, component, request, task, uri)]})

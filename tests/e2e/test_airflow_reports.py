@@ -183,4 +183,6 @@ def test_the_report_is_a_tab_of_the_run_in_airflows_ui(platform, page):
     page.get_by_text("Drift reports").first.wait_for(timeout=30_000)
     page.goto(f"{platform.client.base_url}/dags/killed/plugin/drift-reports-of-dag")
     page.wait_for_selector("iframe", timeout=30_000)
-    page.frame_locator("iframe").get_by_text("Drift reports of killed").wait_for(timeout=30_000)
+    heading = page.frame_locator("iframe").get_by_role("heading", name="Drift reports of killed")
+    heading.wait_for(timeout=30_000)
+    assert heading.is_visible()

@@ -139,9 +139,15 @@ def test_an_object_store_is_as_good_as_a_disk(tmp_path: Path) -> None:
     assert sorted(path.name for path in root.iterdir()) == ["in.parquet", "state"]
 
 
-def test_no_shards_are_no_job() -> None:
-    """Nothing to do is done at once."""
-    accumulate([], make=listed, fold=joined)
+def test_no_shards_are_no_job(tmp_path: Path) -> None:
+    """Nothing to do is done at once: no runner is asked, not even one that does not exist."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    nowhere = PipelineOptions(["--runner=NoSuchRunner"])
+    accumulate([], make=listed, fold=joined, options=nowhere)
+    one = Shard(key="k", path=str(tmp_path / "in"), target=str(tmp_path / "state"))
+    with pytest.raises(ValueError, match="NoSuchRunner"):
+        accumulate([one], make=listed, fold=joined, options=nowhere)
 
 
 def test_spans_merge_to_the_statistics_of_all_their_rows(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from mlcore.errors import (
     SpanMissing,
 )
 from mlcore.runtime.gc import collect
+from mlcore.runtime.history import list_runs
 
 LATER = "2024-01-11T06:00Z"
 
@@ -98,6 +99,18 @@ def test_a_run_of_the_past_does_not_take_the_alias(project: Project) -> None:
     assert champion_digest(project) == newer
     project.run(AS_OF, name="forced", force_push=True)
     assert champion_digest(project) != newer
+
+
+def test_the_list_of_runs_says_what_became_of_their_models(project: Project) -> None:
+    """Pushed, withheld because the champion is newer, and rolled back are told apart."""
+    project.run(name="first")
+    project.run(LATER, name="second")
+    with project.session() as session:
+        session.registry.rollback("tiny", 1, actor="me", reason="test")
+        assert {row.run: row.verdict for row in list_runs(session, "tiny")} == {
+            "first": "pushed",
+            "second": "pushed, and rolled back",
+        }
 
 
 def test_the_order_of_runs_does_not_change_their_models(project: Project) -> None:
