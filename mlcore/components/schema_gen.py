@@ -15,11 +15,11 @@ class SchemaGen(Component):
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.components.summaries import dataset_summary
-        from mlcore.schema.infer import infer
+        from mlcore.schema.infer import TOLERANT, infer
         from mlcore.schema.schema import write_schema
         from mlcore.statistics.files import read_merged
 
-        schema = infer(dataset_summary("train", read_merged(inputs.paths("statistics"))))
+        schema = infer(dataset_summary("train", read_merged(inputs.paths("statistics"))), TOLERANT)
         write_schema(outputs["schema"].path, schema)
         outputs["schema"].properties.update(features=len(schema.features))
 

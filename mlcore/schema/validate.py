@@ -40,28 +40,25 @@ def validate(summary: DatasetSummary, schema: Schema, *, spans: Sequence[Dataset
 
 
 def _anomalies(summary: DatasetSummary, schema: Schema) -> Iterator[Anomaly]:
-    if summary.rows < schema.min_examples:
+    least = schema.dataset_constraints.min_examples_count or 1
+    if summary.rows < least:
         yield Anomaly(
             type=AnomalyType.DATASET_LOW_NUM_EXAMPLES,
             severity=Severity.ERROR,
-            description=f"{summary.name} has {summary.rows} rows, fewer than {schema.min_examples}.",
+            description=f"{summary.name} has {summary.rows} rows, fewer than {least}.",
             observed=summary.rows,
-            expected=schema.min_examples,
+            expected=least,
         )
     if not summary.rows:
         return
     known = {feature.name for feature in schema.features}
     for name in sorted(known | {feature.name for feature in summary.features}):
-        yield from _feature_anomalies(summary.feature(name), _expected(schema, name))
-
-
-def _expected(schema: Schema, name: str) -> Feature | None:
-    return next((feature for feature in schema.features if feature.name == name), None)
+        yield from _feature_anomalies(summary.feature(name), schema.feature(name))
 
 
 def _feature_anomalies(observed: FeatureSummary | None, expected: Feature | None) -> Iterator[Anomaly]:
     if observed is None:
-        if expected is not None and expected.min_count:
+        if expected is not None and expected.presence.required:
             yield Anomaly(
                 type=AnomalyType.SCHEMA_MISSING_COLUMN,
                 severity=Severity.ERROR,
@@ -94,37 +91,43 @@ def _feature_anomalies(observed: FeatureSummary | None, expected: Feature | None
 
 def _presence(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
     if not observed.present:
-        if expected.min_count:
+        if expected.presence.required:
             yield Anomaly(
                 type=AnomalyType.FEATURE_TYPE_NOT_PRESENT,
                 severity=Severity.ERROR,
                 feature=expected.name,
                 description="The feature has no value in any row.",
                 observed=0,
-                expected=expected.min_count,
+                expected=expected.presence.min_count,
             )
         return
-    too_few = observed.fraction < expected.min_fraction or observed.present < expected.min_count
-    if too_few or (expected.required and observed.present < observed.rows):
+    presence = expected.presence
+    too_few = observed.fraction < presence.min_fraction or observed.present < presence.min_count
+    if too_few or observed.fraction < presence.warn_fraction:
         yield Anomaly(
             type=AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT,
             severity=Severity.ERROR if too_few else Severity.WARNING,
             feature=expected.name,
             description=f"{observed.present} of {observed.rows} rows have a value ({_share(observed.fraction)}); "
-            + (f"at least {_share(expected.min_fraction)} must." if too_few else "all had one before."),
+            + (
+                f"at least {_share(presence.min_fraction)} must."
+                if too_few
+                else f"{_share(presence.warn_fraction)} should."
+            ),
             observed=observed.fraction,
-            expected=expected.min_fraction if too_few else 1.0,
+            expected=presence.min_fraction if too_few else presence.warn_fraction,
         )
 
 
 def _domain(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
-    if expected.domain is None or not observed.present:
+    domain = expected.string_domain
+    if domain is None or not observed.present:
         return
-    allowed = set(expected.domain.values)
+    allowed = set(domain.values)
     unexpected = {value: count for value, count in observed.values.items() if value not in allowed}
     outside = sum(unexpected.values())
     mass = (observed.present - outside) / observed.present
-    if mass >= expected.domain.min_mass:
+    if mass >= domain.min_domain_mass:
         return
     named = sorted(unexpected.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(
@@ -137,16 +140,19 @@ def _domain(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
         feature=expected.name,
         description=f"Values missing from the schema: {shown}{more}.",
         observed=mass,
-        expected=expected.domain.min_mass,
+        expected=domain.min_domain_mass,
     )
 
 
 def _non_finite(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
-    for type_, name, count, allowed in (
-        (AnomalyType.FLOAT_TYPE_HAS_NAN, "NaN", observed.nan, expected.allow_nan),
-        (AnomalyType.FLOAT_TYPE_HAS_INF, "infinite", observed.infinite, expected.allow_infinite),
+    domain = expected.float_domain
+    if domain is None:
+        return
+    for type_, name, count, disallowed in (
+        (AnomalyType.FLOAT_TYPE_HAS_NAN, "NaN", observed.nan, domain.disallow_nan),
+        (AnomalyType.FLOAT_TYPE_HAS_INF, "infinite", observed.infinite, domain.disallow_inf),
     ):
-        if count and not allowed:
+        if count and disallowed:
             fraction = count / observed.present
             yield Anomaly(
                 type=type_,
@@ -159,16 +165,16 @@ def _non_finite(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly
 
 
 def _range(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
-    bounds = expected.range
-    if bounds is None or not bounds.enforced or observed.minimum is None or observed.maximum is None:
+    bounds = expected.float_domain or expected.int_domain
+    if bounds is None or observed.minimum is None or observed.maximum is None:
         return
     floating = expected.type is FeatureType.FLOAT
     small = AnomalyType.FLOAT_TYPE_SMALL_FLOAT if floating else AnomalyType.INT_TYPE_SMALL_INT
     big = AnomalyType.FLOAT_TYPE_BIG_FLOAT if floating else AnomalyType.INT_TYPE_BIG_INT
-    if observed.minimum < bounds.minimum:
-        yield _outside(small, expected, observed.minimum, bounds.minimum, "least")
-    if observed.maximum > bounds.maximum:
-        yield _outside(big, expected, observed.maximum, bounds.maximum, "greatest")
+    if bounds.min is not None and observed.minimum < bounds.min:
+        yield _outside(small, expected, observed.minimum, bounds.min, "least")
+    if bounds.max is not None and observed.maximum > bounds.max:
+        yield _outside(big, expected, observed.maximum, bounds.max, "greatest")
 
 
 def _outside(type_: AnomalyType, expected: Feature, value: float, bound: float, which: str) -> Anomaly:

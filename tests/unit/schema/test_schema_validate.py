@@ -8,19 +8,22 @@ import pytest
 
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing
 from mlcore.schema.anomalies import FILE_NAME, Anomaly, AnomalyType, Severity, read_anomalies, write_anomalies
-from mlcore.schema.schema import Feature, Range, Schema, StringDomain
+from mlcore.schema.constraints import FloatDomain, Presence, StringDomain
+from mlcore.schema.schema import Feature, Schema
 from mlcore.schema.summary import DatasetSummary, FeatureSummary, FeatureType
 from mlcore.schema.validate import validate
 
 CARRIER = Feature(
     name="carrier",
     type=FeatureType.STRING,
-    required=True,
-    min_fraction=0.9,
-    domain=StringDomain(values=("AA", "UA")),
+    presence=Presence(min_count=1, min_fraction=0.9, warn_fraction=1.0),
+    string_domain=StringDomain(values=("AA", "UA")),
 )
 TEMP = Feature(
-    name="temp", type=FeatureType.FLOAT, min_fraction=0.5, range=Range(minimum=-50, maximum=150, enforced=True)
+    name="temp",
+    type=FeatureType.FLOAT,
+    presence=Presence(min_count=1, min_fraction=0.5),
+    float_domain=FloatDomain(min=-50, max=150, disallow_nan=True, disallow_inf=True),
 )
 SCHEMA = Schema(features=(CARRIER, TEMP))
 
@@ -91,22 +94,15 @@ def test_new_categories_stop_the_run_only_in_numbers(mass: int, severity: Severi
 
 
 def test_a_domain_may_tolerate_a_share_of_other_values() -> None:
-    """With min_mass below 1, that share may lie outside."""
-    tolerant = replace(CARRIER, domain=StringDomain(values=("AA", "UA"), min_mass=0.9))
+    """With min_domain_mass below 1, that share may lie outside."""
+    tolerant = replace(CARRIER, string_domain=StringDomain(values=("AA", "UA"), min_domain_mass=0.9))
     summary = dataset(carrier(values={"AA": 900, "ZZ": 100}), temp())
     assert validate(summary, Schema(features=(tolerant, TEMP))) == ()
 
 
 def test_what_the_schema_allows_is_no_anomaly() -> None:
-    """NaN and infinity where allowed, a range that only describes, an optional feature that is away."""
-    open_ = Feature(
-        name="temp",
-        type=FeatureType.FLOAT,
-        allow_nan=True,
-        allow_infinite=True,
-        min_count=0,
-        range=Range(minimum=0, maximum=1),
-    )
+    """NaN and infinity where not disallowed, any number without bounds, an optional feature that is away."""
+    open_ = Feature(name="temp", type=FeatureType.FLOAT)
     schema = Schema(features=(CARRIER, open_))
     assert validate(dataset(carrier(), temp(nan=500, infinite=100)), schema) == ()
     assert validate(dataset(carrier(), temp(present=0)), schema) == ()
