@@ -90,10 +90,12 @@ def make_project(folder, *, smtp_port, hook_port):
     ]
     shutil.copy(ROOT / "dags" / "flight_delays.py", folder / "dags")
     flights = (ROOT / "config" / "pipelines" / "flight_delays.yaml").read_text()
+    small = (Path(__file__).parent / "small.yaml").read_text()
     pipelines = {
         "flight_delays": flights,
         "killed": flights.replace("name: flight_delays", "name: killed", 1),
-        "small": (Path(__file__).parent / "small.yaml").read_text(),
+        "small": small,
+        "backfilled": small.replace("name: small", "name: backfilled", 1),
     }
     for name, text in pipelines.items():
         alerting = re.sub(r"^alerts:.*$", f"alerts: {{urls: {json.dumps(urls)}}}", text, flags=re.MULTILINE)

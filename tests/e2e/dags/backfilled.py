@@ -1,0 +1,7 @@
+"""Airflow DAGs backfilled and backfilled_monitor."""
+
+from datetime import timedelta
+
+from mlcore.airflow.dags import build_dags
+
+dags = build_dags("config/pipelines/backfilled.yaml", task_defaults={"retry_delay": timedelta(seconds=1)})
