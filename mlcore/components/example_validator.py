@@ -22,6 +22,7 @@ class ExampleValidator(Component):
         from mlcore.components.summaries import dataset_summary
         from mlcore.schema.anomalies import write_anomalies
         from mlcore.schema.schema import read_schema
+        from mlcore.schema.tolerance import LENIENT
         from mlcore.schema.validate import validate
         from mlcore.statistics.accumulate import DatasetAccumulator
         from mlcore.statistics.files import read
@@ -30,7 +31,8 @@ class ExampleValidator(Component):
         anomalies = validate(
             dataset_summary("evaluation", DatasetAccumulator.merge([dataset for _, dataset in spans])),
             read_schema(inputs.one("schema").path),
-            spans=[dataset_summary(span.label if span else "", dataset) for span, dataset in spans],
+            spans=[dataset_summary(span.label if span else "", dataset, span=span) for span, dataset in spans],
+            tolerance=LENIENT,
         )
         write_anomalies(outputs["anomalies"].path, anomalies)
         counts = Counter(anomaly.severity.value for anomaly in anomalies)

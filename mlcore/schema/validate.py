@@ -2,46 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mlcore.errors import quoted
+from mlcore.errors import ConfigError, quoted
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
+from mlcore.schema.comparators import Controls, dataset_comparators, feature_comparators
+from mlcore.schema.feature_checks import feature_anomalies, missing_column, new_column
 from mlcore.schema.schema import Feature, Schema
-from mlcore.schema.summary import DatasetSummary, FeatureSummary, FeatureType
+from mlcore.schema.summary import DatasetSummary, FeatureSummary
+from mlcore.schema.tolerance import STRICT, Tolerance
 
-SMALL_FRACTION = 0.01
-"""Unexpected categories, NaN or infinity in at most this share of the values are a WARNING, in more an ERROR."""
-
-_NAMED_VALUES = 5
-
-_Check = Callable[[FeatureSummary, Feature], Iterator[Anomaly]]
+NO_CONTROLS = Controls()
 
 
-def validate(summary: DatasetSummary, schema: Schema, *, spans: Sequence[DatasetSummary] = ()) -> tuple[Anomaly, ...]:
+def validate(
+    summary: DatasetSummary,
+    schema: Schema,
+    *,
+    environment: str | None = None,
+    controls: Controls = NO_CONTROLS,
+    spans: Sequence[DatasetSummary] = (),
+    tolerance: Tolerance = STRICT,
+) -> tuple[Anomaly, ...]:
     """Compare a dataset with its schema.
+
+    The kinds, their conditions and, by default, their severities are TensorFlow Data Validation's; only an empty
+    dataset, which it passes over in silence, is an ERROR.
 
     Args:
         summary: The whole dataset.
         schema: What it should look like.
+        environment: Which features are expected, for instance ``SERVING`` without the label.
+        controls: Datasets that the schema's comparators compare it with.
         spans: The spans the dataset consists of, in time order, to say since when.
+        tolerance: What is a WARNING, where the schema does not say so itself.
 
     Returns:
         The anomalies, those of the dataset first, then by feature name; empty when all is well.
+
+    Raises:
+        ConfigError: The schema has no such environment.
     """
-    found = tuple(_anomalies(summary, schema))
-    if not found or not spans:
-        return found
-    first: dict[tuple[AnomalyType, str | None], str] = {}
-    for span in spans:
-        for anomaly in _anomalies(span, schema):
-            first.setdefault((anomaly.type, anomaly.feature), span.name)
-    return tuple(replace(anomaly, since=first.get((anomaly.type, anomaly.feature))) for anomaly in found)
+    _check_environment(schema, environment)
+    found = tuple(_anomalies(summary, schema, environment, controls, tolerance))
+    if found and spans:
+        first: dict[tuple[AnomalyType, str | None], str] = {}
+        for span in spans:
+            for anomaly in _anomalies(span, schema, environment, controls, tolerance):
+                first.setdefault(anomaly.key, span.name)
+        found = tuple(replace(anomaly, since=first.get(anomaly.key)) for anomaly in found)
+    return with_severities(found, schema)
 
 
-def _anomalies(summary: DatasetSummary, schema: Schema) -> Iterator[Anomaly]:
-    least = schema.dataset_constraints.min_examples_count or 1
-    if summary.rows < least:
+def with_severities(anomalies: Sequence[Anomaly], schema: Schema) -> tuple[Anomaly, ...]:
+    """The same with the severities that the schema states for its kinds and features."""
+    return tuple(
+        replace(anomaly, severity=schema.severity_of(anomaly.type, anomaly.feature, anomaly.severity))
+        for anomaly in anomalies
+    )
+
+
+def _check_environment(schema: Schema, environment: str | None) -> None:
+    if environment is None:
+        return
+    known = {name for feature in schema.features for name in (*feature.in_environment, *feature.not_in_environment)}
+    known.update(schema.default_environment)
+    if environment not in known:
+        raise ConfigError(
+            f"the schema has no environment {quoted(environment)}",
+            where="environment",
+            next_step=f"choose one of {', '.join(sorted(known))}" if known else "leave the environment out",
+        )
+
+
+def _anomalies(
+    summary: DatasetSummary, schema: Schema, environment: str | None, controls: Controls, tolerance: Tolerance
+) -> Iterator[Anomaly]:
+    if not summary.rows:
+        yield Anomaly(
+            type=AnomalyType.DATASET_EMPTY,
+            severity=Severity.ERROR,
+            description=f"{summary.name} has no rows.",
+            observed=0,
+            expected=max(schema.dataset_constraints.min_examples_count or 1, 1),
+        )
+        return
+    yield from dataset_comparators(summary, schema, controls)
+    yield from _examples_count(summary, schema)
+    columns = {feature.name: feature for feature in summary.features}
+    features = {feature.name: feature for feature in schema.features}
+    for name in sorted(columns.keys() | features.keys()):
+        yield from _one(columns.get(name), features.get(name), schema, environment, controls, tolerance)
+
+
+def _examples_count(summary: DatasetSummary, schema: Schema) -> Iterator[Anomaly]:
+    least, most = schema.dataset_constraints.min_examples_count, schema.dataset_constraints.max_examples_count
+    if least is not None and summary.rows < least:
         yield Anomaly(
             type=AnomalyType.DATASET_LOW_NUM_EXAMPLES,
             severity=Severity.ERROR,
@@ -49,152 +106,33 @@ def _anomalies(summary: DatasetSummary, schema: Schema) -> Iterator[Anomaly]:
             observed=summary.rows,
             expected=least,
         )
-    if not summary.rows:
-        return
-    known = {feature.name for feature in schema.features}
-    for name in sorted(known | {feature.name for feature in summary.features}):
-        yield from _feature_anomalies(summary.feature(name), schema.feature(name))
+    if most is not None and summary.rows > most:
+        yield Anomaly(
+            type=AnomalyType.DATASET_HIGH_NUM_EXAMPLES,
+            severity=Severity.ERROR,
+            description=f"{summary.name} has {summary.rows} rows, more than {most}.",
+            observed=summary.rows,
+            expected=most,
+        )
 
 
-def _feature_anomalies(observed: FeatureSummary | None, expected: Feature | None) -> Iterator[Anomaly]:
+def _one(
+    observed: FeatureSummary | None,
+    expected: Feature | None,
+    schema: Schema,
+    environment: str | None,
+    controls: Controls,
+    tolerance: Tolerance,
+) -> Iterator[Anomaly]:
     if observed is None:
-        if expected is not None and expected.presence.required:
-            yield Anomaly(
-                type=AnomalyType.SCHEMA_MISSING_COLUMN,
-                severity=Severity.ERROR,
-                feature=expected.name,
-                description="Column is completely missing.",
-            )
+        if expected is not None and schema.required(expected, environment):
+            yield missing_column(expected)
         return
     if expected is None:
-        yield Anomaly(
-            type=AnomalyType.SCHEMA_NEW_COLUMN,
-            severity=Severity.WARNING,
-            feature=observed.name,
-            description="The column is not in the schema.",
-            observed=observed.type.value,
-        )
+        yield new_column(observed, tolerance)
         return
-    if observed.type is not expected.type:
-        yield Anomaly(
-            type=AnomalyType.UNEXPECTED_DATA_TYPE,
-            severity=Severity.ERROR,
-            feature=expected.name,
-            description=f"Expected data of type {expected.type} but got {observed.type}.",
-            observed=observed.type.value,
-            expected=expected.type.value,
-        )
+    if not expected.validated:
         return
-    for check in _CHECKS:
-        yield from check(observed, expected)
-
-
-def _presence(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
-    if not observed.present:
-        if expected.presence.required:
-            yield Anomaly(
-                type=AnomalyType.FEATURE_TYPE_NOT_PRESENT,
-                severity=Severity.ERROR,
-                feature=expected.name,
-                description="The feature has no value in any row.",
-                observed=0,
-                expected=expected.presence.min_count,
-            )
-        return
-    presence = expected.presence
-    too_few = observed.fraction < presence.min_fraction or observed.present < presence.min_count
-    if too_few or observed.fraction < presence.warn_fraction:
-        yield Anomaly(
-            type=AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT,
-            severity=Severity.ERROR if too_few else Severity.WARNING,
-            feature=expected.name,
-            description=f"{observed.present} of {observed.rows} rows have a value ({_share(observed.fraction)}); "
-            + (
-                f"at least {_share(presence.min_fraction)} must."
-                if too_few
-                else f"{_share(presence.warn_fraction)} should."
-            ),
-            observed=observed.fraction,
-            expected=presence.min_fraction if too_few else presence.warn_fraction,
-        )
-
-
-def _domain(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
-    domain = expected.string_domain
-    if domain is None or not observed.present:
-        return
-    allowed = set(domain.values)
-    unexpected = {value: count for value, count in observed.values.items() if value not in allowed}
-    outside = sum(unexpected.values())
-    mass = (observed.present - outside) / observed.present
-    if mass >= domain.min_domain_mass:
-        return
-    named = sorted(unexpected.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(
-        f"{quoted(value, 40)} ({_share(count / observed.present)})" for value, count in named[:_NAMED_VALUES]
-    )
-    more = f" and {len(named) - _NAMED_VALUES} more" if len(named) > _NAMED_VALUES else ""
-    yield Anomaly(
-        type=AnomalyType.ENUM_TYPE_UNEXPECTED_STRING_VALUES,
-        severity=_severity(outside / observed.present),
-        feature=expected.name,
-        description=f"Values missing from the schema: {shown}{more}.",
-        observed=mass,
-        expected=domain.min_domain_mass,
-    )
-
-
-def _non_finite(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
-    domain = expected.float_domain
-    if domain is None:
-        return
-    for type_, name, count, disallowed in (
-        (AnomalyType.FLOAT_TYPE_HAS_NAN, "NaN", observed.nan, domain.disallow_nan),
-        (AnomalyType.FLOAT_TYPE_HAS_INF, "infinite", observed.infinite, domain.disallow_inf),
-    ):
-        if count and disallowed:
-            fraction = count / observed.present
-            yield Anomaly(
-                type=type_,
-                severity=_severity(fraction),
-                feature=expected.name,
-                description=f"{count} of {observed.present} values are {name} ({_share(fraction)}).",
-                observed=count,
-                expected=0,
-            )
-
-
-def _range(observed: FeatureSummary, expected: Feature) -> Iterator[Anomaly]:
-    bounds = expected.float_domain or expected.int_domain
-    if bounds is None or observed.minimum is None or observed.maximum is None:
-        return
-    floating = expected.type is FeatureType.FLOAT
-    small = AnomalyType.FLOAT_TYPE_SMALL_FLOAT if floating else AnomalyType.INT_TYPE_SMALL_INT
-    big = AnomalyType.FLOAT_TYPE_BIG_FLOAT if floating else AnomalyType.INT_TYPE_BIG_INT
-    if bounds.min is not None and observed.minimum < bounds.min:
-        yield _outside(small, expected, observed.minimum, bounds.min, "least")
-    if bounds.max is not None and observed.maximum > bounds.max:
-        yield _outside(big, expected, observed.maximum, bounds.max, "greatest")
-
-
-def _outside(type_: AnomalyType, expected: Feature, value: float, bound: float, which: str) -> Anomaly:
-    return Anomaly(
-        type=type_,
-        severity=Severity.ERROR,
-        feature=expected.name,
-        description=f"The {which} value is {value:g}, outside the bound {bound:g}.",
-        observed=value,
-        expected=bound,
-    )
-
-
-_CHECKS: tuple[_Check, ...] = (_presence, _domain, _non_finite, _range)
-
-
-def _severity(fraction: float) -> Severity:
-    return Severity.WARNING if fraction <= SMALL_FRACTION else Severity.ERROR
-
-
-def _share(fraction: float) -> str:
-    """A share as a percentage that never rounds something to nothing."""
-    return "<0.1 %" if 0 < fraction < 0.001 else f"{100 * fraction:.1f} %"
+    yield from feature_anomalies(observed, expected, schema, environment, tolerance)
+    if observed.present:
+        yield from feature_comparators(observed, expected, controls)
