@@ -17,6 +17,7 @@ MlcoreError
 ├── BlessingMissing          a push was asked for without a verdict
 ├── NoChampion               there is no model that the request could be about
 ├── ComponentFailed          user or library code inside a component raised
+├── EngineError              a Beam runner, its jars or its cluster cannot be had, or its job failed
 ├── AlertError               an alert could not be delivered
 └── PlatformError            the local platform cannot start, stop or be reached
 """
@@ -146,6 +147,10 @@ class NoChampion(MlcoreError):
 
 class ComponentFailed(MlcoreError):
     """Code inside a component raised something that is not an ``MlcoreError``."""
+
+
+class EngineError(MlcoreError):
+    """A Beam runner, its jars or its cluster cannot be had, or its job failed."""
 
 
 class AlertError(MlcoreError):

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mlcore.beam.engine import prepared
 from mlcore.beam.failures import Failure, raise_recorded, record_of
 from mlcore.beam.files import batches, place, write
-from mlcore.errors import UNWRITABLE_NEXT, ArtifactError, MlcoreError
+from mlcore.beam.options import LOCAL
+from mlcore.config.pipeline import Beam
+from mlcore.errors import UNWRITABLE_NEXT, ArtifactError, EngineError, MlcoreError, quoted
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
+
+_MOST_QUOTED = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +47,7 @@ def accumulate(
     make: Callable[[Iterable[pa.RecordBatch]], bytes],
     fold: Callable[[Sequence[bytes]], bytes],
     columns: Sequence[str] | None = None,
-    options: PipelineOptions | None = None,
+    engine: Beam | None = None,
 ) -> None:
     """Write one state a key.
 
@@ -53,37 +58,55 @@ def accumulate(
         make: From a shard's record batches, one at least, to its state; must be picklable.
         fold: From the states of a key, in shard order, to one; must be picklable.
         columns: Only these columns are read.
-        options: Beam's; by default in this process.
+        engine: Where it runs; by default in this process.
 
     Raises:
         ArtifactMissing: A shard's file is not there.
         ArtifactCorrupt: It is no Parquet file, or lacks a column.
+        EngineError: The runner cannot be had, or its job failed.
         MlcoreError: What ``make`` or ``fold`` raised, of the first shard in order.
     """
     if not shards:
         return
-    import apache_beam as beam
-
-    from mlcore.beam.options import local_options
-
     target = place(shards[0].target)
     failures = target.with_name(f".{target.name}-failures")
     failures.unlink(missing_ok=True)
-    try:
-        with beam.Pipeline(options=options or local_options()) as pipeline:
-            _ = (
-                pipeline
-                | "Shards" >> beam.Create(list(enumerate(shards)))
-                | "Spread" >> beam.Reshuffle()
-                | "Accumulate" >> beam.Map(_Accumulate(make, columns))
-                | "ByKey" >> beam.GroupByKey()
-                | "Write" >> beam.FlatMap(_Write(fold))
-                | "Together" >> beam.GroupByKey()
-                | "Failures" >> beam.Map(_WriteFailures(str(failures)))
-            )
-    except ArtifactError as error:  # not even the failures could be written, and the runner kept the first line only
-        raise ArtifactError(error.what, where=str(target), next_step=UNWRITABLE_NEXT) from error
+    with prepared(engine) as options:
+        try:
+            _run(shards, _Accumulate(make, columns), _Write(fold), _WriteFailures(str(failures)), options)
+        except ArtifactError as error:  # not even the failures could be written; the runner kept the first line only
+            raise ArtifactError(error.what, where=str(target), next_step=UNWRITABLE_NEXT) from error
+        except Exception as error:
+            if engine is None or engine.runner == LOCAL.runner:
+                raise  # in this process it is what was raised
+            raise _job_failed(engine, error) from error
     raise_recorded(failures)
+
+
+def _run(
+    shards: Sequence[Shard], make: _Accumulate, write_: _Write, fail: _WriteFailures, options: PipelineOptions
+) -> None:
+    import apache_beam as beam
+
+    with beam.Pipeline(options=options) as pipeline:
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(list(enumerate(shards)))
+            | "Spread" >> beam.Reshuffle()
+            | "Accumulate" >> beam.Map(make)
+            | "ByKey" >> beam.GroupByKey()
+            | "Write" >> beam.FlatMap(write_)
+            | "Together" >> beam.GroupByKey()
+            | "Failures" >> beam.Map(fail)
+        )
+
+
+def _job_failed(engine: Beam, error: Exception) -> EngineError:
+    return EngineError(
+        f"the Beam job failed on {engine.runner}: {quoted(str(error), _MOST_QUOTED)}",
+        where=str(engine.options.get("flink_master") or engine.options.get("spark_master_url") or engine.runner),
+        next_step="look into the logs of the cluster and of its Python workers; nothing was published, run again",
+    )
 
 
 Keyed = tuple[tuple[str, str], tuple[int, bytes, Failure]]

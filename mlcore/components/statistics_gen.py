@@ -13,7 +13,7 @@ class StatisticsGen(SpanComponent):
 
     input = ArtifactType.EXAMPLES
     output = ArtifactType.STATISTICS
-    code = ("statistics", "accumulators", "beam")
+    code = ("statistics", "accumulators", "beam.combine", "beam.files")  # where it runs changes nothing
     libraries = ("pyarrow", "numpy")
 
     def run(self, tasks: Sequence[SpanTask]) -> None:
@@ -24,5 +24,6 @@ class StatisticsGen(SpanComponent):
             [
                 StatisticsJob(key=task.span.label, examples=task.source.path / FILE_NAME, folder=task.output.path)
                 for task in tasks
-            ]
+            ],
+            engine=self.config.beam,
         )

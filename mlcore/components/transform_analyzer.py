@@ -13,7 +13,7 @@ class TransformAnalyzer(SpanComponent):
 
     input = ArtifactType.EXAMPLES
     output = ArtifactType.ANALYZER_STATE
-    code = ("transform", "accumulators", "beam")
+    code = ("transform", "accumulators", "beam.combine", "beam.files")  # where it runs changes nothing
     libraries = ("pyarrow", "numpy")
 
     @property
@@ -33,4 +33,5 @@ class TransformAnalyzer(SpanComponent):
             [task.source.path / FILE_NAME for task in tasks],
             [task.output.path for task in tasks],
             specs_from_config(self.config.features, self.config.data.columns),
+            engine=self.config.beam,
         )

@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.pipeline import PipelineConfig, PlatformConfig, Section
 from mlcore.errors import ConfigError, quoted
 
 _SHOWN_PROBLEMS = 10
+PLATFORM_FILE = "platform.yaml"
+"""Beside the folder of the pipelines."""
+
+_Document = TypeVar("_Document", bound=Section)
 
 
 def load_pipeline(path: Path) -> PipelineConfig:
-    """The pipeline of one YAML file.
+    """The pipeline of one YAML file, with what it leaves to the project's ``config/platform.yaml``.
 
     Raises:
-        ConfigError: The file is missing, is no YAML, or a key is unknown, missing or out of range.
+        ConfigError: A file is missing, is no YAML, or a key is unknown, missing or out of range.
     """
-    document = _read_yaml(path)
-    try:
-        config = PipelineConfig.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(
-            f"{path.name} is not a valid pipeline:\n" + "\n".join(_problems(error)),
-            where=str(path),
-            next_step="correct the keys named above; docs/reference/pipeline.md lists every key and what it may hold",
-        ) from error
+    config = _validated(path, PipelineConfig, "pipeline")
     if config.name != path.stem:
         raise ConfigError(
             f"name: {config.name} does not match the file name {path.name}",
             where=str(path),
             next_step=f"name the file {config.name}.yaml, or write name: {path.stem}",
         )
+    if config.beam is None:
+        config = config.model_copy(update={"beam": load_platform(path.parent.parent).beam})
     return config
+
+
+def load_platform(folder: Path) -> PlatformConfig:
+    """What the pipelines of a project share; ``folder`` is the project's ``config``.
+
+    Raises:
+        ConfigError: As :func:`load_pipeline`; that there is no file is no error.
+    """
+    path = folder / PLATFORM_FILE
+    return _validated(path, PlatformConfig, "platform file") if path.is_file() else PlatformConfig()
 
 
 def find_pipeline(folder: Path, name: str) -> PipelineConfig:
@@ -58,6 +66,18 @@ def find_pipeline(folder: Path, name: str) -> PipelineConfig:
 def pipeline_names(folder: Path) -> tuple[str, ...]:
     """The pipelines of a project, by name."""
     return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def _validated(path: Path, kind: type[_Document], called: str) -> _Document:
+    document = _read_yaml(path)
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path.name} is not a valid {called}:\n" + "\n".join(_problems(error)),
+            where=str(path),
+            next_step="correct the keys named above; docs/reference/pipeline.md lists every key and what it may hold",
+        ) from error
 
 
 def _read_yaml(path: Path) -> object:

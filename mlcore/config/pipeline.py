@@ -231,6 +231,25 @@ class Alerts(Section):
     urls: tuple[str, ...] = ()
 
 
+BeamValue = bool | int | float | str
+
+
+class Beam(Section):
+    """Where the heavy jobs run: statistics and transform analysis of new spans. The results are the same everywhere.
+
+    ``options`` are Beam's own, by their names without the dashes.
+    """
+
+    runner: Literal["FnApiRunner", "FlinkRunner", "SparkRunner", "DataflowRunner", "PortableRunner"] = "FnApiRunner"
+    options: dict[str, BeamValue | tuple[BeamValue, ...]] = Field(default_factory=dict)
+
+
+class PlatformConfig(Section):
+    """What all pipelines of a project share: ``config/platform.yaml``, which need not be there."""
+
+    beam: Beam = Beam()
+
+
 class PipelineConfig(Section):
     """One model's continuous training: ``config/pipelines/<name>.yaml``."""
 
@@ -248,6 +267,7 @@ class PipelineConfig(Section):
     push: Push = Push()
     monitor: Monitor | None = None
     alerts: Alerts = Alerts()
+    beam: Beam | None = Field(default=None, description="By default what config/platform.yaml says")
 
     @model_validator(mode="after")
     def _references_exist(self) -> PipelineConfig:

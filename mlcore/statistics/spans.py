@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlcore.beam.combine import Shard, accumulate
+from mlcore.config.pipeline import Beam
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.files import FILE_NAME, from_bytes, to_bytes
 
@@ -22,10 +23,10 @@ class StatisticsJob:
     folder: Path
 
 
-def span_statistics(jobs: Sequence[StatisticsJob]) -> None:
-    """Write the statistics of every span, each read once."""
+def span_statistics(jobs: Sequence[StatisticsJob], *, engine: Beam | None = None) -> None:
+    """Write the statistics of every span, each read once; ``engine`` says where, by default in this process."""
     shards = [Shard(key=job.key, path=str(job.examples), target=str(job.folder / FILE_NAME)) for job in jobs]
-    accumulate(shards, make=_make, fold=_fold)
+    accumulate(shards, make=_make, fold=_fold, engine=engine)
 
 
 def _make(batches: Iterable[pa.RecordBatch]) -> bytes:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from mlcore.beam.combine import Shard, accumulate
+from mlcore.config.pipeline import Beam
 from mlcore.transform.specs import FeatureSpec, columns_analyzed
 from mlcore.transform.state import FILE_NAME, AnalyzerState, analyze, merge_states, write_state
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
 
 
 def analyze_spans(
@@ -22,7 +19,7 @@ def analyze_spans(
     outputs: Sequence[Path],
     specs: Sequence[FeatureSpec],
     *,
-    options: PipelineOptions | None = None,
+    engine: Beam | None = None,
 ) -> None:
     """Write ``analyzers.bin`` into every output folder.
 
@@ -30,7 +27,7 @@ def analyze_spans(
         examples: The Parquet file of each span.
         outputs: The folder of each span's state, in the same order.
         specs: What is to be analyzed.
-        options: Beam's; by default in this process.
+        engine: Where it runs; by default in this process.
 
     Raises:
         DataError: A column is missing or of another type.
@@ -48,7 +45,7 @@ def analyze_spans(
         make=partial(_make, specs=tuple(specs)),
         fold=_fold,
         columns=list(columns_analyzed(specs)),
-        options=options,
+        engine=engine,
     )
 
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlcore.beam.combine import Shard, accumulate
-from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, DataError
+from mlcore.config.pipeline import Beam
+from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ConfigError, DataError
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.files import FILE_NAME, read, read_merged, to_bytes
 from mlcore.statistics.spans import StatisticsJob, span_statistics
@@ -140,14 +141,12 @@ def test_an_object_store_is_as_good_as_a_disk(tmp_path: Path) -> None:
 
 
 def test_no_shards_are_no_job(tmp_path: Path) -> None:
-    """Nothing to do is done at once: no runner is asked, not even one that does not exist."""
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    nowhere = PipelineOptions(["--runner=NoSuchRunner"])
-    accumulate([], make=listed, fold=joined, options=nowhere)
+    """Nothing to do is done at once: no runner is asked, not even one that cannot be."""
+    nowhere = Beam(runner="PortableRunner")
+    accumulate([], make=listed, fold=joined, engine=nowhere)
     one = Shard(key="k", path=str(tmp_path / "in"), target=str(tmp_path / "state"))
-    with pytest.raises(ValueError, match="NoSuchRunner"):
-        accumulate([one], make=listed, fold=joined, options=nowhere)
+    with pytest.raises(ConfigError, match="'job_endpoint'"):
+        accumulate([one], make=listed, fold=joined, engine=nowhere)
 
 
 def test_spans_merge_to_the_statistics_of_all_their_rows(tmp_path: Path) -> None:
