@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
-from mlcore.core.window import Span
+from mlcore.core.window import EPOCH, Span
 from mlcore.schema.summary import Bucket, DatasetSummary, FeatureSummary, FeatureType
 from mlcore.statistics.accumulate import ColumnAccumulator, DatasetAccumulator
 from mlcore.statistics.extract import describe
@@ -59,7 +59,7 @@ def _feature(column: ColumnSummary, accumulated: ColumnAccumulator) -> FeatureSu
         grains=_grains(accumulated) if type_ is FeatureType.FLOAT else {},
         top_share=_top_share(accumulated),
         invalid=column.string.invalid if column.string else 0,
-        newest=column.time.maximum if column.time else None,
+        newest=_newest(type_, accumulated),
     )
 
 
@@ -98,3 +98,10 @@ def _top_share(column: ColumnAccumulator) -> float | None:
     if not present or not len(column.values.counts):
         return None
     return int(column.values.counts.max()) / present
+
+
+def _newest(type_: FeatureType, column: ColumnAccumulator) -> datetime | None:
+    if type_ not in (FeatureType.DATE, FeatureType.TIMESTAMP):
+        return None
+    greatest = column.values.quantiles([1.0])
+    return EPOCH + timedelta(microseconds=greatest[0]) if greatest else None
