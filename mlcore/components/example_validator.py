@@ -1,39 +1,75 @@
-"""Statistics against the schema: anomalies are recorded, and ERRORs stop the run."""
+"""Statistics against the schema and against earlier spans: anomalies are recorded, and ERRORs stop the run."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from mlcore.components.base import Component, Inputs, Outputs
-from mlcore.core.types import ArtifactType
+from mlcore.components.base import Component, Inputs, Outputs, Payload
+from mlcore.core.types import ArtifactType, Json
 from mlcore.errors import AnomaliesFound
 
+if TYPE_CHECKING:
+    from mlcore.schema.anomalies import Anomaly
+    from mlcore.schema.history import Expectations, History
+    from mlcore.schema.schema import Schema
+    from mlcore.schema.summary import DatasetSummary
+
 _SHOWN = 10
+_HISTORY_SPANS = 56
+"""So many of the newest training spans show what is usual: eight weeks of days, whatever the window."""
 
 
 class ExampleValidator(Component):
-    """Compares the evaluation days with the schema of the training days, and says since when they differ."""
+    """Compares the evaluation spans with the schema and with the training spans, and says since when they differ.
 
-    inputs = {"statistics": ArtifactType.STATISTICS, "schema": ArtifactType.SCHEMA}
+    Inputs:
+        statistics: Of the evaluation spans: what is judged.
+        reference: Of the training spans: what is taken to be good. The newest 56 are read.
+        examples: Of the evaluation spans; the key alone is read, and more only where an anomaly is to be shown.
+    """
+
+    inputs = {
+        "statistics": ArtifactType.STATISTICS,
+        "reference": ArtifactType.STATISTICS,
+        "examples": ArtifactType.EXAMPLES,
+        "schema": ArtifactType.SCHEMA,
+    }
     outputs = {"anomalies": ArtifactType.ANOMALIES}
-    code = ("schema", "statistics", "accumulators", "components.summaries")
+    code = ("schema", "statistics", "accumulators", "components.summaries", "ingest.examples")
+
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        data = self.config.data
+        return {
+            "event_timestamp": data.event_timestamp,
+            "key": [*data.key],
+            "label": data.label.name,
+            "features": [*sorted(self._columns())],
+        }
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
-        from mlcore.components.summaries import dataset_summary
         from mlcore.schema.anomalies import write_anomalies
+        from mlcore.schema.findings import findings
         from mlcore.schema.schema import read_schema
         from mlcore.schema.tolerance import LENIENT
         from mlcore.schema.validate import validate
-        from mlcore.statistics.accumulate import DatasetAccumulator
-        from mlcore.statistics.files import read
 
-        spans = [(payload.artifact.span, read(payload.path)) for payload in inputs["statistics"]]
-        anomalies = validate(
-            dataset_summary("evaluation", DatasetAccumulator.merge([dataset for _, dataset in spans])),
-            read_schema(inputs.one("schema").path),
-            spans=[dataset_summary(span.label if span else "", dataset, span=span) for span, dataset in spans],
-            tolerance=LENIENT,
-        )
+        schema = read_schema(inputs.one("schema").path)
+        whole, spans = _summaries("evaluation", inputs["statistics"])
+        found = [
+            *validate(whole, schema, spans=spans, tolerance=LENIENT),
+            *findings(
+                whole,
+                schema,
+                spans=spans,
+                history=_history(inputs["reference"]),
+                expected=self._expectations(inputs["examples"]),
+            ),
+        ]
+        anomalies = [self._explained(anomaly, schema, whole, inputs["examples"]) for anomaly in found]
         write_anomalies(outputs["anomalies"].path, anomalies)
         counts = Counter(anomaly.severity.value for anomaly in anomalies)
         outputs["anomalies"].properties.update(errors=counts["ERROR"], warnings=counts["WARNING"])
@@ -44,14 +80,77 @@ class ExampleValidator(Component):
             return
         from mlcore.schema.anomalies import Severity, read_anomalies
 
-        errors = [str(found) for found in read_anomalies(payload.path) if found.severity is Severity.ERROR]
+        errors = [found for found in read_anomalies(payload.path) if found.severity is Severity.ERROR]
+        lines = [str(found) for found in errors[:_SHOWN]]
         more = [f"and {len(errors) - _SHOWN} more"] if len(errors) > _SHOWN else []
         raise AnomaliesFound(
-            f"{len(errors)} anomalies stop the run before training:\n  " + "\n  ".join([*errors[:_SHOWN], *more]),
+            f"{len(errors)} anomalies stop the run before training:\n  " + "\n  ".join([*lines, *more]),
             where=f"pipeline {self.config.name}, artifact {payload.artifact.id}",
-            next_step="correct the data at its source and deliver it again: only the spans that changed are read again",
+            next_step=f"{errors[0].remedy}: only the spans that changed are read again",
         )
 
     def summary(self, outputs: Inputs) -> str:
         properties = outputs.one("anomalies").artifact.properties
         return f"{properties['errors']} errors, {properties['warnings']} warnings"
+
+    def _columns(self) -> set[str]:
+        """What the model learns from."""
+        return {feature.column or name for name, feature in self.config.features.items()}
+
+    def _expectations(self, examples: Sequence[Payload]) -> Expectations:
+        from mlcore.ingest.examples import read_examples
+        from mlcore.schema.history import Expectations
+        from mlcore.schema.rows import duplicate_keys
+
+        data = self.config.data
+        keys = read_examples([payload.path for payload in examples], list(data.key))
+        return Expectations(
+            event_timestamp=data.event_timestamp,
+            features=frozenset(self._columns()),
+            label=data.label.name,
+            key=tuple(data.key),
+            duplicates=duplicate_keys(keys, data.key),
+        )
+
+    def _explained(
+        self, anomaly: Anomaly, schema: Schema, whole: DatasetSummary, examples: Sequence[Payload]
+    ) -> Anomaly:
+        """With rows that show it, of the first spans that have any, and what to do."""
+        from mlcore.ingest.examples import iter_batches
+        from mlcore.schema.remedies import remedy
+        from mlcore.schema.rows import example_rows
+
+        rows: tuple[dict[str, str | None], ...] = ()
+        if anomaly.feature is not None and whole.feature(anomaly.feature) is not None:
+            show = list(dict.fromkeys([anomaly.feature, *self.config.data.key, self.config.data.event_timestamp]))
+            first = [payload for payload in examples if not anomaly.since or _label(payload) >= anomaly.since]
+            batches = iter_batches([payload.path for payload in first], show)
+            rows = example_rows(batches, anomaly, schema, show=show, end=whole.end)
+        return replace(anomaly, examples=rows, remedy=remedy(anomaly, self.config.name))
+
+
+def _label(payload: Payload) -> str:
+    return payload.artifact.span.label if payload.artifact.span else ""
+
+
+def _summaries(name: str, payloads: Sequence[Payload]) -> tuple[DatasetSummary, tuple[DatasetSummary, ...]]:
+    """All spans together, and each by itself."""
+    from mlcore.components.summaries import dataset_summary
+    from mlcore.statistics.accumulate import DatasetAccumulator
+    from mlcore.statistics.files import read
+
+    datasets = [read(payload.path) for payload in payloads]
+    last = payloads[-1].artifact.span
+    whole = dataset_summary(name, DatasetAccumulator.merge(datasets), end=last.end if last else None)
+    spans = (
+        dataset_summary(_label(payload), dataset, span=payload.artifact.span)
+        for payload, dataset in zip(payloads, datasets, strict=True)
+    )
+    return whole, tuple(spans)
+
+
+def _history(payloads: Sequence[Payload]) -> History:
+    from mlcore.schema.history import History
+
+    reference, spans = _summaries("training", payloads[-_HISTORY_SPANS:])
+    return History(reference=reference, spans=spans)

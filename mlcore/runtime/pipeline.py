@@ -124,6 +124,8 @@ def retraining_graph(config: PipelineConfig) -> Graph:
                 component=ExampleValidator,
                 inputs={
                     "statistics": FromNode("statistics_gen", part=Part.EVALUATION),
+                    "reference": FromNode("statistics_gen", part=Part.TRAIN),
+                    "examples": FromNode(examples, part=Part.EVALUATION),
                     "schema": FromNode("schema_gen", "schema"),
                 },
             ),

@@ -1,0 +1,203 @@
+"""Rows that show an anomaly, where the rows are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlcore.errors import quoted
+from mlcore.schema.anomalies import Anomaly, AnomalyType
+from mlcore.schema.schema import Feature, Schema
+from mlcore.schema.text_findings import is_damaged
+
+SHOWN_ROWS = 3
+_SHOWN_COLUMNS = 8
+_CELL = 60
+
+Row = dict[str, str | None]
+_Mask = Callable[[pa.Array, "_Wanted"], pa.Array]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wanted:
+    anomaly: Anomaly
+    feature: Feature | None
+    end: datetime | None
+
+
+def example_rows(
+    batches: Iterable[pa.RecordBatch],
+    anomaly: Anomaly,
+    schema: Schema,
+    *,
+    show: Sequence[str] = (),
+    end: datetime | None = None,
+) -> tuple[Row, ...]:
+    """The first rows that show an anomaly of one column: at most three, their values as bounded texts.
+
+    Args:
+        batches: The rows.
+        anomaly: What they should show; of the dataset as a whole, no row shows anything.
+        schema: Where the column's domain stands.
+        show: Columns that tell which row it is, for instance the key; otherwise the first ones.
+        end: What happened then or later is in the future.
+    """
+    mask = _MASKS.get(anomaly.type)
+    if mask is None or anomaly.feature is None:
+        return ()
+    wanted = _Wanted(anomaly=anomaly, feature=schema.feature(anomaly.feature), end=end)
+    rows: list[Row] = []
+    for batch in batches:
+        if anomaly.feature not in batch.schema.names:
+            return ()
+        chosen = mask(batch.column(anomaly.feature), wanted)
+        found = batch.take(pc.indices_nonzero(pc.fill_null(chosen, pa.scalar(value=False)))[: SHOWN_ROWS - len(rows)])
+        rows += _rows(found, anomaly.feature, show or batch.schema.names)
+        if len(rows) >= SHOWN_ROWS:
+            break
+    return tuple(rows)
+
+
+def _rows(found: pa.RecordBatch, feature: str, show: Sequence[str]) -> list[Row]:
+    names = [feature, *(name for name in show if name != feature and name in found.schema.names)][:_SHOWN_COLUMNS]
+    return [{name: _cell(row[name]) for name in names} for row in found.select(names).to_pylist()]
+
+
+def _cell(value: object) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= _CELL else quoted(text, _CELL - 1)
+
+
+def duplicate_keys(table: pa.Table, key: Sequence[str]) -> int:
+    """Rows beyond the first of each key; a key with a missing value counts as one of its own kind."""
+    if not key or not table.num_rows:
+        return 0
+    counted = table.select(list(key)).group_by(list(key)).aggregate([([], "count_all")])
+    return int(table.num_rows - counted.num_rows)
+
+
+def _missing(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    del wanted
+    return pc.is_null(column)
+
+
+def _present(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    del wanted
+    return pc.is_valid(column)
+
+
+def _nan(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    del wanted
+    return pc.is_nan(column) if pa.types.is_floating(column.type) else pc.equal(column, "nan")
+
+
+def _infinite(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    del wanted
+    return pc.is_inf(column) if pa.types.is_floating(column.type) else pc.starts_with(column, "inf")
+
+
+def _off_domain(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    domain = wanted.feature.string_domain if wanted.feature else None
+    if domain is None or not pa.types.is_string(column.type):
+        return _present(column, wanted)
+    known = pc.is_in(column, value_set=pa.array(domain.values, pa.string()))
+    return pc.and_(pc.is_valid(column), pc.invert(known))
+
+
+def _expected_text(wanted: _Wanted) -> float | None:
+    return wanted.anomaly.expected if isinstance(wanted.anomaly.expected, int | float) else None
+
+
+def _small(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    bound = _expected_text(wanted)
+    return pc.less(_numbers(column), bound) if bound is not None else _present(column, wanted)
+
+
+def _big(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    bound = _expected_text(wanted)
+    return pc.greater(_numbers(column), bound) if bound is not None else _present(column, wanted)
+
+
+def _not_bool(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    if not pa.types.is_string(column.type):
+        known_number = pc.is_in(_numbers(column), value_set=pa.array([0.0, 1.0]))
+        return pc.and_(pc.is_valid(column), pc.invert(known_number))
+    domain = wanted.feature.bool_domain if wanted.feature else None
+    known = [value for value in (domain.true_value, domain.false_value) if value is not None] if domain else []
+    return pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, value_set=pa.array(known, pa.string()))))
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    if pa.types.is_string(column.type):
+        return pa.array([_number(value) for value in column.to_pylist()], pa.float64())
+    return column.cast(pa.float64(), safe=False)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return None
+
+
+def _no_number(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    """Strings that keep a column from being one of numbers; without any, every value does."""
+    if not pa.types.is_string(column.type):
+        return _present(column, wanted)
+    odd = pa.array([value is not None and _number(value) is None for value in column.to_pylist()], pa.bool_())
+    return odd if pc.any(odd).as_py() else _present(column, wanted)
+
+
+def _named(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    names = wanted.anomaly.observed if isinstance(wanted.anomaly.observed, list) else []
+    return pc.is_in(column, value_set=pa.array([str(name) for name in names], pa.string()))
+
+
+def _damaged(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    del wanted
+    return pa.array([isinstance(value, str) and is_damaged(value) for value in column.to_pylist()], pa.bool_())
+
+
+def _future(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    if wanted.end is None or not pa.types.is_timestamp(column.type):
+        return pa.array([False] * len(column), pa.bool_())
+    return pc.greater_equal(
+        column.cast(pa.timestamp("us", tz="UTC")), pa.scalar(wanted.end, pa.timestamp("us", tz="UTC"))
+    )
+
+
+_MASKS: dict[AnomalyType, _Mask] = {
+    AnomalyType.SCHEMA_NEW_COLUMN: _present,
+    AnomalyType.UNEXPECTED_DATA_TYPE: _no_number,
+    AnomalyType.INVALID_FEATURE_SHAPE: _missing,
+    AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT: _missing,
+    AnomalyType.FEATURE_TYPE_LOW_NUMBER_PRESENT: _missing,
+    AnomalyType.ENUM_TYPE_UNEXPECTED_STRING_VALUES: _off_domain,
+    AnomalyType.ENUM_TYPE_INVALID_UTF8: _damaged,
+    AnomalyType.INT_TYPE_SMALL_INT: _small,
+    AnomalyType.FLOAT_TYPE_SMALL_FLOAT: _small,
+    AnomalyType.INT_TYPE_BIG_INT: _big,
+    AnomalyType.FLOAT_TYPE_BIG_FLOAT: _big,
+    AnomalyType.INT_TYPE_NOT_INT_STRING: _no_number,
+    AnomalyType.FLOAT_TYPE_STRING_NOT_FLOAT: _no_number,
+    AnomalyType.FLOAT_TYPE_HAS_NAN: _nan,
+    AnomalyType.FLOAT_TYPE_HAS_INF: _infinite,
+    AnomalyType.BOOL_TYPE_SMALL_INT: _not_bool,
+    AnomalyType.BOOL_TYPE_BIG_INT: _not_bool,
+    AnomalyType.BOOL_TYPE_UNEXPECTED_STRING: _not_bool,
+    AnomalyType.BOOL_TYPE_UNEXPECTED_FLOAT: _not_bool,
+    AnomalyType.FUTURE_EVENTS: _future,
+    AnomalyType.CONSTANT_COLUMN: _present,
+    AnomalyType.SHIFTED_COLUMN: _present,
+    AnomalyType.LABEL_LEAKAGE: _present,
+    AnomalyType.UNIT_CHANGE: _present,
+    AnomalyType.ROUNDED_VALUES: _present,
+    AnomalyType.DAMAGED_ENCODING: _damaged,
+    AnomalyType.RENAMED_CATEGORY: _named,
+}
