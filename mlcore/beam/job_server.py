@@ -55,7 +55,7 @@ def serving(server: JobServer) -> Iterator[str]:
             next_step="install Java 11 or 17, or name its launcher in that option",
         )
     with tempfile.TemporaryDirectory(prefix="mlcore-job-server-", ignore_cleanup_errors=True) as folder:
-        port = _free_port()
+        port = free_port()
         log = Path(folder) / "job-server.log"
         process = _start([java, *_JVM, *server.jvm, *server.program, *server.arguments], port, Path(folder), log)
         try:
@@ -107,7 +107,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return int(probe.getsockname()[1])

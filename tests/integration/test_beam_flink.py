@@ -1,0 +1,162 @@
+"""The same bytes from a real Flink cluster as from this process, also when workers are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from support.beam_jobs import (
+    PARTITIONINGS,
+    Gated,
+    digests,
+    joined,
+    make_rows,
+    rows_read,
+    state_of,
+    within,
+    write_shards,
+)
+from support.flink import PINNED, TASK_MANAGERS, FlinkCluster, flink_cluster, java_jars, smallest
+
+from mlcore.beam.combine import Shard
+from mlcore.beam.engine import prepared
+from mlcore.config.pipeline import Beam
+from mlcore.statistics.spans import StatisticsJob, span_statistics
+from mlcore.transform.spans import analyze_spans
+from mlcore.transform.specs import FeatureSpec
+
+JOB_SECONDS = 150.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
+    """Lives as long as this file's tests."""
+    with flink_cluster(tmp_path_factory.mktemp("flink")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def engine(cluster: FlinkCluster) -> Iterator[Callable[[int], Beam]]:
+    """A block for every parallelism; one job server takes all jobs, and the cluster has Beam's jars already."""
+    from apache_beam.options.pipeline_options import PortableOptions
+
+    with prepared(cluster.engine(1)) as options:
+        view: Any = options.view_as(PortableOptions)
+        shared = {"job_endpoint": view.job_endpoint, "files_to_stage": smallest(java_jars(PINNED))}
+        yield lambda parallelism: cluster.engine(parallelism, **shared)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Shard]:
+    return write_shards(tmp_path, make_rows(seed=1))
+
+
+def kill_in_the_middle(gate: Path, job: Callable[[], list[str]], victim: Callable[[int], int]) -> list[str]:
+    """Run a job whose workers wait at a gate, kill what ``victim`` says of the first that waits, open the gate."""
+
+    def kill() -> None:
+        end = time.monotonic() + JOB_SECONDS
+        while time.monotonic() < end:
+            waiting = sorted(gate.glob("*.waiting"))
+            if waiting:
+                os.kill(victim(int(waiting[0].stem)), signal.SIGKILL)
+                (gate / "killed").touch()
+                (gate / "open").touch()
+                return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    result = within(JOB_SECONDS, job)
+    killer.join()
+    assert (gate / "killed").exists()
+    return result
+
+
+def test_statistics_and_analysis_are_those_of_this_process(
+    cluster: FlinkCluster, engine: Callable[[int], Beam], tmp_path: Path
+) -> None:
+    """Both components' states are byte for byte the same; Flink ran a job for each, and they finished."""
+    before = len(cluster.jobs())
+    specs = [
+        FeatureSpec(name="carrier", transform="vocabulary", columns=(("carrier", "string"),)),
+        FeatureSpec(name="distance", transform="scale_to_z_score", columns=(("distance", "float64"),)),
+    ]
+    files = []
+    for day in range(4):
+        files.append(tmp_path / f"{day}.parquet")
+        pq.write_table(make_rows(seed=day), files[-1])
+
+    def states(name: str, where: Beam | None) -> dict[str, bytes]:
+        folders = [tmp_path / name / kind / str(day) for kind in ("statistics", "analysis") for day in range(4)]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        jobs = [StatisticsJob(key=f.stem, examples=f, folder=o) for f, o in zip(files, folders[:4], strict=True)]
+        span_statistics(jobs, engine=where)
+        analyze_spans(files, folders[4:], specs, engine=where)
+        return {
+            str(p.relative_to(tmp_path / name)): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()
+        }
+
+    there = within(2 * JOB_SECONDS, lambda: states("flink", engine(2)))
+    assert len(there) == 8
+    assert there == states("here", None)
+    assert [job["state"] for job in cluster.jobs()[before:]] == ["FINISHED"] * 2
+
+
+@pytest.mark.parametrize("parallelism", [1, 4])
+def test_how_rows_are_divided_changes_nothing(
+    engine: Callable[[int], Beam], shards: list[Shard], parallelism: int
+) -> None:
+    """Every partitioning of the same rows gives the one SHA-256 that this process computes, at any parallelism."""
+    expected = set(digests(shards, None))
+    assert len(expected) == 1
+    found = within(JOB_SECONDS, lambda: digests(shards, engine(parallelism)))
+    assert found == list(expected) * len(PARTITIONINGS)
+
+
+def test_a_killed_python_worker_changes_nothing(
+    engine: Callable[[int], Beam], shards: list[Shard], tmp_path: Path
+) -> None:
+    """A worker killed while it reads is replaced, and the bytes are the same."""
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    expected = digests(shards, None)
+    where = engine(2)
+    found = kill_in_the_middle(
+        gate, lambda: digests(shards, where, make=Gated(state_of, str(gate))), victim=lambda worker: worker
+    )
+    assert found == expected
+
+
+def test_a_killed_task_manager_changes_nothing(
+    cluster: FlinkCluster, engine: Callable[[int], Beam], shards: list[Shard], tmp_path: Path
+) -> None:
+    """The other one takes over, and the bytes are the same."""
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    expected = digests(shards, None)
+    where = engine(3)
+    found = kill_in_the_middle(
+        gate, lambda: digests(shards, where, make=Gated(state_of, str(gate))), victim=cluster.task_manager_of
+    )
+    assert found == expected
+    cluster.heal()
+    assert cluster.task_managers() == TASK_MANAGERS
+
+
+def test_examples_are_read_in_bulk_by_a_job_that_brings_its_own_server(
+    cluster: FlinkCluster, shards: list[Shard]
+) -> None:
+    """Every row of every file arrives as it was written; the server is started for the job and gone afterwards."""
+    expected = digests(shards, None, make=rows_read, fold=joined)
+    where = cluster.engine(2, files_to_stage=smallest(java_jars(PINNED)))
+    found = within(JOB_SECONDS, lambda: digests(shards, where, make=rows_read, fold=joined))
+    assert found == expected
