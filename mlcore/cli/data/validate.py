@@ -1,0 +1,257 @@
+"""``mlcore data validate``: one file against a schema, with neither pipeline nor database.
+
+Exit code 0: clean. 1: anomalies. 2: it could not be checked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlcore.cli.data import data
+from mlcore.errors import ConfigError, DataError, MlcoreError, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlcore.schema.anomalies import Anomaly
+    from mlcore.schema.history import Expectations
+    from mlcore.schema.schema import Schema
+    from mlcore.schema.summary import DatasetSummary
+
+CLEAN, ANOMALIES, NOT_CHECKED = 0, 1, 2
+
+
+@data.command()
+def validate(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON Lines or Parquet, plain or compressed.")],
+    schema: Annotated[Path, typer.Option(help="A schema: ours (YAML or JSON) or TFX's schema.pbtxt.")],
+    previous: Annotated[Path | None, typer.Option(help="The data before: drift, and what it tells beyond.")] = None,
+    serving: Annotated[Path | None, typer.Option(help="The serving log of this training data: skew.")] = None,
+    previous_version: Annotated[Path | None, typer.Option(help="The same data as it was delivered before.")] = None,
+    environment: Annotated[str | None, typer.Option(help="Environment of the schema, e.g. SERVING.")] = None,
+    key: Annotated[str | None, typer.Option(help="Columns, by commas, that no two rows may share.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column to be predicted: others must not tell it.")] = None,
+    event_timestamp: Annotated[str | None, typer.Option(help="Column that says when a row happened.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="The moment the data was to be known, ISO 8601.")] = None,
+    max_age_hours: Annotated[float | None, typer.Option(help="How old the newest event may be at --as-of.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for advice of severity WARNING too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout.")] = False,
+) -> None:
+    """Check a file against a schema: exit code 0 clean, 1 anomalies, 2 could not check."""
+    try:
+        expected = _expectations(key, label, event_timestamp, as_of, max_age_hours)
+        others = {"previous": previous, "serving": serving, "previous_version": previous_version}
+        found = check_file(file, schema, others, environment=environment, expected=expected)
+    except MlcoreError as error:
+        _give_up(str(error))
+    if as_json:
+        typer.echo(json.dumps([anomaly.to_json() for anomaly in found], indent=2, ensure_ascii=False))
+    else:
+        _show(file, found)
+    raise typer.Exit(ANOMALIES if any(strict or counts(anomaly) for anomaly in found) else CLEAN)
+
+
+def counts(anomaly: Anomaly) -> bool:
+    """Whether an anomaly makes data unclean: a breach of the schema, or an ERROR of any kind."""
+    return anomaly.type.source == "tfdv" or anomaly.severity.value == "ERROR"
+
+
+def check_file(
+    file: Path,
+    schema: Path,
+    others: dict[str, Path | None],
+    *,
+    environment: str | None = None,
+    expected: Expectations | None = None,
+) -> tuple[Anomaly, ...]:
+    """The anomalies of a file.
+
+    Args:
+        file: The data.
+        schema: Its schema.
+        others: What it is compared with: ``previous``, ``serving`` and ``previous_version``.
+        environment: Of the schema.
+        expected: What else is known of the data.
+
+    Raises:
+        MlcoreError: A file or the schema cannot be read, or something that was asked for is not in them.
+    """
+    from mlcore.schema.comparators import Controls
+    from mlcore.schema.findings import findings
+    from mlcore.schema.history import Expectations, History
+    from mlcore.schema.remedies import remedy
+    from mlcore.schema.rows import duplicate_keys, example_rows
+    from mlcore.schema.validate import validate as validate_summary
+
+    known = _read_schema(schema)
+    texts = [] if _is_pbtxt(schema) else _texts(known)
+    expected = expected or Expectations()
+    table = _read(file, known, texts, expected)
+    summary = _summary(file, table, expected)
+    controls = {
+        name: _summary(path, _read(path, known, texts), Expectations())
+        for name, path in others.items()
+        if path is not None
+    }
+    before = controls.get("previous")
+    found = [
+        *validate_summary(summary, known, environment=environment, controls=Controls(**controls)),
+        *findings(
+            summary,
+            known,
+            history=History(reference=before) if before is not None and before.rows else None,
+            expected=replace(expected, duplicates=duplicate_keys(table, expected.key) if table.num_rows else 0),
+        ),
+    ]
+    batches = table.to_batches()
+    return tuple(
+        replace(
+            anomaly,
+            examples=example_rows(batches, anomaly, known, show=expected.key, end=expected.as_of),
+            remedy=remedy(anomaly, str(schema)),
+        )
+        for anomaly in found
+    )
+
+
+def _is_pbtxt(path: Path) -> bool:
+    return path.suffix in (".pbtxt", ".textproto")
+
+
+def _read_schema(path: Path) -> Schema:
+    if _is_pbtxt(path):
+        from mlcore.schema.pbtxt import read_pbtxt
+
+        return read_pbtxt(path)
+    import yaml
+
+    from mlcore.schema.schema import Schema
+
+    try:
+        return Schema.from_json(yaml.safe_load(path.read_bytes().decode()))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(
+            f"cannot read the schema: {quoted(str(error))}",
+            where=str(path),
+            next_step="give a schema of ours (YAML or JSON) or TFX's schema.pbtxt",
+        ) from error
+
+
+def _read(path: Path, schema: Schema, texts: Sequence[str], expected: Expectations | None = None) -> pa.Table:
+    """The table, its columns of the types the schema has for what text can be."""
+    from mlcore.cli.data.files import read_table
+
+    table = read_table(path, texts)
+    asked_for = (*expected.key, expected.label, expected.event_timestamp) if expected else ()
+    for asked in asked_for:
+        if asked is not None and table.num_columns and asked not in table.column_names:
+            raise ConfigError(
+                f"there is no column {quoted(asked)}",
+                where=str(path),
+                next_step=f"choose one of {', '.join(table.column_names[:20])}",
+            )
+    return _with_times(table, schema, expected.event_timestamp if expected else None)
+
+
+def _texts(schema: Schema) -> list[str]:
+    """Strings of digits: features without a domain, or with digits in it, that our own schema says are strings.
+
+    TensorFlow Data Validation takes a CSV column of digits for numbers, whatever the schema says.
+    """
+    from mlcore.schema.summary import FeatureType
+
+    strings = [feature for feature in schema.features if feature.type is FeatureType.STRING]
+    return [
+        feature.name
+        for feature in strings
+        if feature.string_domain is None or any(value.isdigit() for value in feature.string_domain.values)
+    ]
+
+
+def _with_times(table: pa.Table, schema: Schema, event_timestamp: str | None) -> pa.Table:
+    """Texts as moments, dates and truth values where the schema says so and all of them can be read."""
+    import pyarrow as pa
+
+    from mlcore.schema.summary import FeatureType
+
+    wanted = {
+        FeatureType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+        FeatureType.DATE: pa.date32(),
+        FeatureType.BOOL: pa.bool_(),
+    }
+    types = {feature.name: wanted[feature.type] for feature in schema.features if feature.type in wanted}
+    if event_timestamp is not None:
+        types.setdefault(event_timestamp, wanted[FeatureType.TIMESTAMP])
+    for index, name in enumerate(table.column_names):
+        if name in types and pa.types.is_string(table.schema.field(index).type):
+            try:
+                table = table.set_column(index, name, table.column(index).cast(types[name]))
+            except pa.ArrowInvalid:
+                continue
+    return table
+
+
+def _summary(path: Path, table: pa.Table, expected: Expectations) -> DatasetSummary:
+    from mlcore.components.summaries import dataset_summary
+    from mlcore.schema.summary import DatasetSummary
+    from mlcore.statistics.accumulate import DatasetAccumulator
+
+    name = quoted(str(path.name))
+    if not table.num_rows:
+        return DatasetSummary(name=name, rows=0, features=())
+    return dataset_summary(name, DatasetAccumulator.of(table.to_batches()), end=expected.as_of)
+
+
+def _expectations(
+    key: str | None, label: str | None, event_timestamp: str | None, as_of: str | None, max_age_hours: float | None
+) -> Expectations:
+    from mlcore.core.window import parse_moment
+    from mlcore.schema.history import Expectations
+
+    if (as_of or max_age_hours) and not event_timestamp:
+        raise ConfigError("--as-of needs the column of the moments", next_step="add --event-timestamp COLUMN")
+    if max_age_hours and not as_of:
+        raise ConfigError("--max-age-hours needs the moment to count from", next_step="add --as-of MOMENT")
+    moment: datetime | None = parse_moment(as_of, name="--as-of") if as_of else None
+    return Expectations(
+        event_timestamp=event_timestamp,
+        as_of=moment,
+        max_age=timedelta(hours=max_age_hours) if max_age_hours else None,
+        label=label,
+        key=tuple(key.split(",")) if key else (),
+    )
+
+
+def _show(file: Path, found: Sequence[Anomaly]) -> None:
+    """A table for people: all from the data is shown as plain text."""
+    from mlcore.cli.context import console
+
+    if not found:
+        console.print(Text(f"{file}: clean"))
+        return
+    table = Table("feature", "severity", "reason", "what", "what to do", title=f"{len(found)} anomalies", box=None)
+    for anomaly in found:
+        cells: tuple[Any, ...] = (
+            anomaly.feature or "(dataset)",
+            anomaly.severity.value,
+            anomaly.type.value,
+            anomaly.description,
+            anomaly.remedy,
+        )
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    console.print(table)
+
+
+def _give_up(message: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"error: {message}", style="red", markup=False, highlight=False)
+    raise typer.Exit(NOT_CHECKED)
