@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mlcore.accumulators.hashing import hashed
+
 _INDEX_BITS = 14
 _REGISTERS = 1 << _INDEX_BITS
 _RANK_BITS = 64 - _INDEX_BITS
@@ -40,9 +42,12 @@ class HyperLogLog:
         np.maximum.at(registers, index, ranks)
         return cls(registers)
 
-    def merge(self, other: HyperLogLog) -> HyperLogLog:
-        """The sketch of the values of both."""
-        return HyperLogLog(np.maximum(self.registers, other.registers))
+    def merge(self, *others: HyperLogLog) -> HyperLogLog:
+        """The sketch of the values of all."""
+        registers = self.registers.copy()
+        for other in others:
+            np.maximum(registers, other.registers, out=registers)
+        return HyperLogLog(registers)
 
     def estimate(self) -> int:
         """The number of different values."""
@@ -66,26 +71,6 @@ class HyperLogLog:
         if len(content) != _REGISTERS:
             raise ValueError(f"{len(content)} registers instead of {_REGISTERS}")
         return cls(np.frombuffer(content, np.uint8))
-
-
-def hashed(values: pa.Array) -> npt.NDArray[np.uint64]:
-    """A 64-bit hash a value, the same in every process."""
-    if pa.types.is_string(values.type):
-        from pandas.util import hash_array
-
-        hashes: npt.NDArray[np.uint64] = hash_array(values.to_numpy(zero_copy_only=False), categorize=False)
-        return hashes
-    numbers = values.to_numpy(zero_copy_only=False)
-    bits = numbers if numbers.dtype == np.float64 else numbers.astype(np.int64)
-    return _splitmix(bits.view(np.uint64))
-
-
-def _splitmix(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
-    mixed = bits + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _sigma(share: float) -> float:

@@ -2,12 +2,13 @@
 
 Beyond the limit
 
-- numbers share a bin with their neighbours: the fewest low bits of the float are dropped that leave at most ``LIMIT``
+- numbers share a bin with their neighbours: the fewest low bits of the float are dropped that leave at most ``KEPT``
   different bins. How many that are depends on the set of values alone, so merging stays exact and free of order, and
   the counts still add up to all rows. Smallest and largest value stay exact.
-- of strings the most frequent are kept, each at most ``error`` too low, ``error`` being at most rows / ``LIMIT``
-  (Misra and Gries, 1982, merged after Agarwal et al., "Mergeable summaries", 2012). What is kept is the same in either
-  order of two parts; of three or more it depends on the order of merging, which therefore is that of the spans.
+- of strings the ``KEPT`` most frequent are kept, each at most ``error`` too low, ``error`` being at most
+  rows / ``KEPT`` (Misra and Gries, 1982, merged after Agarwal et al., "Mergeable summaries", 2012). What is kept is the
+  same in any order of parts that are merged at once; merged one after the other it depends on their order, which
+  therefore is that of the rows, then that of the spans.
 - different values are counted by HyperLogLog, exact and free of order in merging.
 """
 
@@ -25,8 +26,12 @@ import pyarrow.compute as pc
 from mlcore.accumulators.distinct import HyperLogLog
 
 LIMIT = 32_768
+KEPT = 8_192
+"""Fewer than ``LIMIT``, because what a year of spans keeps is merged every day."""
+_FLOAT_BITS = 64
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -71,9 +76,16 @@ class ValueCounts:
     def of_counted(cls, values: pa.Array, counts: Counts) -> ValueCounts:
         """From different values and their counts, in any order."""
         if pa.types.is_floating(values.type):
-            return cls._limited(*_without_negative_zero(values.to_numpy(), counts))
+            return cls.of_numbers(*_without_negative_zero(values.to_numpy(), counts))
+        if _is_text(values) and len(values) > LIMIT:
+            return cls._limited(values, counts)  # sorted when few are left
         order = pc.sort_indices(values)
         return cls._limited(values.take(order), counts[order.to_numpy()])
+
+    @classmethod
+    def of_numbers(cls, numbers: Numbers, counts: Counts) -> ValueCounts:
+        """From sorted finite numbers, each different from the one before, and their counts."""
+        return cls._limited(pa.array(numbers), counts)
 
     @classmethod
     def merge(cls, parts: Sequence[ValueCounts]) -> ValueCounts:
@@ -81,11 +93,17 @@ class ValueCounts:
         if len(parts) == 1:
             return parts[0]
         parts = _alike(parts)
-        values, counts = _summed(
-            pa.concat_arrays([part.values for part in parts]), np.concatenate([part.counts for part in parts])
-        )
-        spilled = [part for part in parts if part.spilled]
-        return cls._limited(values, counts, _merged(parts) if spilled else None)
+        spilled = _merged(parts) if any(part.spilled for part in parts) else None
+        counts = np.concatenate([part.counts for part in parts])
+        values = pa.concat_arrays([part.values for part in parts])
+        if _is_text(values):
+            values, counts = _summed_texts(values, counts)
+            if len(values) <= LIMIT:
+                order = pc.sort_indices(values)
+                values, counts = values.take(order), counts[order.to_numpy()]
+            return cls._limited(values, counts, spilled)
+        numbers, counts = summed(values.to_numpy(zero_copy_only=False), counts)
+        return cls._limited(pa.array(numbers), counts, spilled)
 
     @property
     def complete(self) -> bool:
@@ -121,22 +139,18 @@ class ValueCounts:
 
     @classmethod
     def _limited(cls, values: pa.Array, counts: Counts, spilled: Spilled | None = None) -> ValueCounts:
-        """At most ``LIMIT`` of sorted values."""
-        if len(values) <= LIMIT:
+        """At most ``LIMIT`` of sorted values, or ``KEPT`` when there were more; more strings need not be sorted."""
+        most = min(LIMIT, KEPT)
+        if len(values) <= (most if spilled else LIMIT):
             return cls(values, counts, spilled)
         spilled = spilled or _spilled(values)
-        if pa.types.is_string(values.type):
-            return _most_frequent(values, counts, spilled)
-        return _binned(values, counts, spilled)
+        return (_most_frequent if _is_text(values) else _binned)(values, counts, spilled, most)
 
 
 def _merged(parts: Sequence[ValueCounts]) -> Spilled:
     known = [part.spilled or _spilled(part.values) for part in parts if len(part.values) or part.spilled]
-    seen = known[0].seen
-    for other in known[1:]:
-        seen = seen.merge(other.seen)
     return Spilled(
-        seen=seen,
+        seen=known[0].seen.merge(*(other.seen for other in known[1:])),
         bits=max(part.bits for part in known),
         error=sum(part.error for part in known),
         lowest=min(part.lowest for part in known),
@@ -145,36 +159,43 @@ def _merged(parts: Sequence[ValueCounts]) -> Spilled:
 
 
 def _spilled(values: pa.Array) -> Spilled:
-    """What is to be known of sorted values before any is dropped."""
+    """What is to be known of sorted numbers, or of strings, before any is dropped."""
     seen = HyperLogLog.of(values)
-    if pa.types.is_string(values.type):
+    if _is_text(values):
         return Spilled(seen=seen)
     return Spilled(seen=seen, lowest=float(values[0].as_py()), highest=float(values[-1].as_py()))
 
 
-def _most_frequent(values: pa.Array, counts: Counts, spilled: Spilled) -> ValueCounts:
-    cut = int(np.partition(counts, len(counts) - LIMIT - 1)[len(counts) - LIMIT - 1])
+def _most_frequent(values: pa.Array, counts: Counts, spilled: Spilled, most: int) -> ValueCounts:
+    cut = int(np.partition(counts, len(counts) - most - 1)[len(counts) - most - 1])
     kept = np.flatnonzero(counts > cut)
     spilled = Spilled(seen=spilled.seen, error=spilled.error + cut)
-    return ValueCounts(values.take(pa.array(kept)), counts[kept] - cut, spilled)
+    values, counts = values.take(pa.array(kept)), counts[kept] - cut
+    order = pc.sort_indices(values)
+    return ValueCounts(values.take(order), counts[order.to_numpy()], spilled)
 
 
-def _binned(values: pa.Array, counts: Counts, spilled: Spilled) -> ValueCounts:
+def _binned(values: pa.Array, counts: Counts, spilled: Spilled, most: int) -> ValueCounts:
     numbers = _floats(values)
-    choices = range(spilled.bits, 64)
-    enough = bisect_left(choices, -LIMIT, key=lambda bits: -_different(_shortened(numbers, bits)))
-    return _at(numbers, counts, spilled, choices[enough])
+    return _at(numbers, counts, spilled, fewest_bits(numbers, most, spilled.bits))
+
+
+def fewest_bits(numbers: Floats, most: int, least: int = 0) -> int:
+    """How many low bits, ``least`` at least, sorted numbers must lose so that at most so many differ."""
+    choices = range(least, _FLOAT_BITS)
+    enough = bisect_left(choices, -most, key=lambda bits: -_different(shortened(numbers, bits)))
+    return choices[enough]
 
 
 def _at(numbers: Floats, counts: Counts, spilled: Spilled, bits: int) -> ValueCounts:
     """Sorted numbers, counted by what is left of them without so many bits."""
-    bins = _shortened(numbers, bits)
+    bins = shortened(numbers, bits)
     starts = _starts(bins)
     known = Spilled(seen=spilled.seen, bits=bits, lowest=spilled.lowest, highest=spilled.highest)
     return ValueCounts(pa.array(bins[starts]), np.add.reduceat(counts, starts) if len(starts) else counts, known)
 
 
-def _shortened(numbers: Floats, bits: int) -> Floats:
+def shortened(numbers: Floats, bits: int) -> Floats:
     """The numbers without their lowest bits: closer to zero, in the same order."""
     mask = np.uint64(0xFFFF_FFFF_FFFF_FFFF) << np.uint64(bits)
     shortened: Floats = (numbers.view(np.uint64) & mask).view(np.float64) + 0.0
@@ -188,7 +209,7 @@ def _different(sorted_numbers: Floats) -> int:
 def _alike(parts: Sequence[ValueCounts]) -> Sequence[ValueCounts]:
     """Parts whose numbers have lost the same bits, so that their values can be compared."""
     spilled = [part.spilled for part in parts if part.spilled]
-    if not spilled or any(pa.types.is_string(part.values.type) for part in parts):
+    if not spilled or any(_is_text(part.values) for part in parts):
         return parts
     bits = max(known.bits for known in spilled)
     return [
@@ -209,22 +230,29 @@ def _without_negative_zero(numbers: Floats, counts: Counts) -> tuple[pa.Array, C
     return pa.array(numbers), counts
 
 
-def _summed(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
-    """Each value once, sorted, with the sum of its counts."""
-    if pa.types.is_string(values.type):
-        table = pa.table({"value": values, "count": pa.array(counts)})
-        grouped = table.group_by("value", use_threads=False).aggregate([("count", "sum")]).sort_by("value")
-        return _array(grouped["value"]), _array(grouped["count_sum"]).to_numpy()
+def _summed_texts(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
+    """Each string once, with the sum of its counts."""
+    encoded = values.dictionary_encode()
+    totals = np.zeros(len(encoded.dictionary), np.int64)
+    np.add.at(totals, encoded.indices.to_numpy(), counts)
+    return encoded.dictionary, totals
+
+
+def summed(numbers: Numbers, counts: Counts) -> tuple[Numbers, Counts]:
+    """Each number once, sorted, with the sum of its counts; counts may have columns."""
     # Arrow's hashes of numbers whose low bits are zero collide, at a thousand times the cost of sorting; and the
     # numbers are sorted runs, which a stable sort merges.
-    numbers = values.to_numpy(zero_copy_only=False)
     order = np.argsort(numbers, kind="stable")
     numbers = numbers[order]
     starts = _starts(numbers)
-    return pa.array(numbers[starts]), np.add.reduceat(counts[order], starts) if len(starts) else counts
+    return numbers[starts], np.add.reduceat(counts[order], starts) if len(starts) else counts
 
 
-def _starts(numbers: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> Counts:
+def _is_text(values: pa.Array) -> bool:
+    return bool(pa.types.is_string(values.type))
+
+
+def _starts(numbers: Numbers) -> Counts:
     """Where each different one of sorted numbers comes first."""
     return np.flatnonzero(np.concatenate([np.ones(min(len(numbers), 1), np.bool_), numbers[1:] != numbers[:-1]]))
 
@@ -232,7 +260,3 @@ def _starts(numbers: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> Counts:
 def _floats(values: pa.Array) -> Floats:
     numbers: Floats = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers
-
-
-def _array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

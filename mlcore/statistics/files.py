@@ -1,77 +1,78 @@
 """The payload of a Statistics artifact.
 
     statistics/
-    └── statistics.arrow    Arrow IPC: a row a column with its values and their counts, all other state as JSON metadata
+    └── statistics.bin    the accumulators of the span's dataset and of its slices; see ``container``
 
-Equal data gives equal bytes.
+Equal data gives equal bytes. A year of them is merged every day: all columns of a span lie in a few arrays, because
+opening an array costs more than reading it.
 """
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from mlcore.accumulators.contingency import Bins, Contingency
 from mlcore.accumulators.distinct import HyperLogLog
 from mlcore.accumulators.exact_sum import ExactSum
 from mlcore.accumulators.value_counts import Spilled, ValueCounts
-from mlcore.core.digests import canonical_json
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
-from mlcore.statistics.accumulate import ColumnAccumulator, DatasetAccumulator
+from mlcore.statistics.accumulate import DatasetAccumulator
+from mlcore.statistics.columns import COUNTS, ColumnAccumulator
+from mlcore.statistics.container import Array, joined, narrowed, packed, unpacked, widened
+from mlcore.statistics.slices import SliceKey
 
-FILE_NAME = "statistics.arrow"
-VERSION = 2
-_KEY = b"mlcore.statistics"
-_LISTS = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "count": pa.int64()}
-_SCHEMA = pa.schema([(name, pa.list_(type_)) for name, type_ in _LISTS.items()])
+FILE_NAME = "statistics.bin"
+VERSION = 3
 _DAMAGED = "delete the folder and run again"
+_INTEGERS, _NUMBERS, _TEXTS = range(3)
+_EXTREMES = ("shortest", "longest")
 
 
 def to_bytes(dataset: DatasetAccumulator) -> bytes:
     """The versioned, canonical form."""
-    values = [column.values for column in dataset.columns.values()]
-    lists = [
-        _lists(type_, [part.values if name == _kind(part.values.type) else None for part in values])
-        for name, type_ in _LISTS.items()
-        if name != "count"
-    ]
-    lists.append(_lists(pa.int64(), [pa.array(part.counts) for part in values]))
-    columns: list[Json] = [_state(name, column) for name, column in dataset.columns.items()]
-    header = canonical_json({"version": VERSION, "rows": dataset.rows, "columns": columns})
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
-    schema = _SCHEMA.with_metadata({_KEY: header})
-    with pa.ipc.new_file(sink, schema, options=options) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays(lists, schema=schema))
-    return bytes(sink.getvalue())
+    slices: list[Json] = [[key.column, key.value] for key in dataset.slices]
+    blocks = [_packed_dataset(each) for each in (dataset, *dataset.slices.values())]
+    sizes = np.array([len(block) for block in blocks], np.int64)
+    content = np.frombuffer(b"".join(blocks), np.uint8)
+    return packed({"version": VERSION, "slices": slices}, [sizes, content])
 
 
-def from_bytes(content: bytes) -> DatasetAccumulator:
+def from_bytes(content: bytes, *, slices: bool = True) -> DatasetAccumulator:
     """The accumulators of :func:`to_bytes`.
+
+    Args:
+        content: What that returned.
+        slices: Whether to read those, too.
 
     Raises:
         ArtifactCorrupt: The bytes are no statistics of this version.
     """
     try:
-        with pa.ipc.open_file(pa.BufferReader(content)) as reader:
-            table = reader.read_all().combine_chunks()
-        header = json.loads(table.schema.metadata[_KEY])
-        if header["version"] == VERSION:
-            columns = {state["name"]: _column(state, table, row) for row, state in enumerate(header["columns"])}
-            return DatasetAccumulator(rows=header["rows"], columns=columns)
-    except (pa.ArrowInvalid, OSError, LookupError, TypeError, ValueError) as error:
+        document, arrays = unpacked(content)
+        version = document["version"]
+        if version == VERSION:
+            sizes, blocks = arrays[0], arrays[1].data
+            ends = np.cumsum(sizes).tolist()
+            made = _dataset(blocks[: ends[0]])
+            if not slices or len(ends) == 1:
+                return made
+            keys = [SliceKey(column, value) for column, value in document["slices"]]
+            parts = [_dataset(blocks[start:end]) for start, end in pairwise(ends)]
+            return replace(made, slices=dict(zip(keys, parts, strict=True)))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ArtifactCorrupt("these are no statistics", next_step=_DAMAGED) from error
-    found = quoted(header["version"])
-    raise ArtifactCorrupt(f"statistics of version {found} where {VERSION} is read", next_step=_DAMAGED)
+    raise ArtifactCorrupt(f"statistics of version {quoted(version)} where {VERSION} is read", next_step=_DAMAGED)
 
 
-def read(folder: Path) -> DatasetAccumulator:
+def read(folder: Path, *, slices: bool = True) -> DatasetAccumulator:
     """The accumulators of one Statistics artifact.
 
     Raises:
@@ -83,82 +84,192 @@ def read(folder: Path) -> DatasetAccumulator:
     except OSError as error:
         raise ArtifactMissing("the statistics are gone", where=str(folder), next_step="run again") from error
     try:
-        return from_bytes(content)
+        return from_bytes(content, slices=slices)
     except ArtifactCorrupt as error:
         raise ArtifactCorrupt(error.what, where=str(folder / FILE_NAME), next_step=error.next_step) from error
 
 
-def read_merged(folders: Sequence[Path]) -> DatasetAccumulator:
+def read_merged(folders: Sequence[Path], *, slices: bool = True) -> DatasetAccumulator:
     """The statistics of several spans together, merged in the given order."""
-    return DatasetAccumulator.merge([read(folder) for folder in folders])
+    return DatasetAccumulator.merge([read(folder, slices=slices) for folder in folders])
 
 
-def _lists(type_: pa.DataType, parts: Sequence[pa.Array | None]) -> pa.Array:
-    """One list a column, empty where the column has no values of this type."""
-    offsets = np.cumsum([0, *(0 if part is None else len(part) for part in parts)], dtype=np.int32)
-    flat = pa.concat_arrays([pa.array([], type_), *(part for part in parts if part is not None)])
-    return pa.ListArray.from_arrays(pa.array(offsets), flat)
-
-
-def _kind(type_: pa.DataType) -> str:
-    if pa.types.is_string(type_):
-        return "text"
-    return "number" if pa.types.is_floating(type_) else "integer"
-
-
-def _state(name: str, column: ColumnAccumulator) -> dict[str, Json]:
-    return {
-        "name": name,
-        "type": column.type,
-        "rows": column.rows,
-        "missing": column.missing,
-        "nan": column.nan,
-        "infinite": column.infinite,
-        "zeros": column.zeros,
-        "characters": column.characters,
-        "total": dict(column.total.to_json()),
-        "total_squares": dict(column.total_squares.to_json()),
-        "kind": _kind(column.values.values.type),
-        "spilled": _spilled_state(column.values.spilled),
+def _packed_dataset(dataset: DatasetAccumulator) -> bytes:
+    columns = list(dataset.columns.values())
+    weighted = [column.weighted for column in columns if column.weighted is not None]
+    associated = [column.association for column in columns if column.association is not None]
+    flat = [*columns, *weighted]
+    document: Json = {
+        "rows": dataset.rows,
+        "label": dataset.label,
+        "weight": dataset.weight,
+        "names": list(dataset.columns),
+        "types": [column.type for column in columns],
+        "associated": [index for index, column in enumerate(columns) if column.association is not None],
+        "missing": [[*pair, rows] for pair, rows in dataset.missing.items()],
     }
+    scalars = [[getattr(column, name) for name in (*COUNTS, *_EXTREMES)] for column in flat]
+    return packed(
+        document,
+        [
+            np.array(scalars, np.int64).reshape(len(flat), len(COUNTS) + len(_EXTREMES)),
+            *_packed_sums([total for column in flat for total in (column.total, column.total_squares)]),
+            *_packed_values([column.values for column in flat]),
+            *_packed_associations(associated),
+        ],
+    )
 
 
-def _spilled_state(spilled: Spilled | None) -> Json:
-    if spilled is None:
-        return None
-    return {
-        "seen": b64encode(spilled.seen.to_bytes()).decode(),
-        "bits": spilled.bits,
-        "error": spilled.error,
-        "lowest": spilled.lowest,
-        "highest": spilled.highest,
-    }
+def _dataset(content: memoryview) -> DatasetAccumulator:
+    document, arrays = unpacked(content)
+    types = document["types"]
+    scalars, sums, values = arrays[0].tolist(), _sums(arrays[1:4]), _values(arrays[4:14])
+    flat = [
+        ColumnAccumulator(
+            **dict(zip((*COUNTS, *_EXTREMES), row, strict=True)),
+            type=types[index % len(types)],
+            values=values[index],
+            total=sums[2 * index],
+            total_squares=sums[2 * index + 1],
+        )
+        for index, row in enumerate(scalars)
+    ]
+    columns = flat[: len(types)]
+    for column, weighted in zip(columns, flat[len(types) :], strict=False):
+        column.weighted = weighted
+    for index, association in zip(document["associated"], _associations(arrays[14:]), strict=True):
+        columns[index].association = association
+    return DatasetAccumulator(
+        rows=document["rows"],
+        columns=dict(zip(document["names"], columns, strict=True)),
+        label=document["label"],
+        weight=document["weight"],
+        missing={(first, second): rows for first, second, rows in document["missing"]},
+    )
 
 
-def _column(state: dict[str, Any], table: pa.Table, row: int) -> ColumnAccumulator:
-    return ColumnAccumulator(
-        type=state["type"],
-        values=ValueCounts(
-            table[state["kind"]][row].values, table["count"][row].values.to_numpy(), _spilled(state["spilled"])
+def _packed_sums(sums: Sequence[ExactSum]) -> list[Array]:
+    entries = [each.entries for each in sums]
+    limbs = np.concatenate([limbs for _, limbs in entries]) if entries else np.empty((0, 4))
+    return [
+        np.array([len(exponents) for exponents, _ in entries], np.int32),
+        joined((exponents for exponents, _ in entries), np.int16),
+        limbs.astype(np.int64).astype(np.uint32),  # the last limb's sign is in its 32 bits
+    ]
+
+
+def _sums(arrays: Sequence[Array]) -> list[ExactSum]:
+    lengths, exponents, stored = arrays
+    exponents, limbs = exponents.astype(np.int64), stored.astype(np.int64)
+    limbs[:, -1] = stored[:, -1].astype(np.int32)
+    ends = np.cumsum(lengths).tolist()
+    return [
+        ExactSum.of_entries(exponents[start:end], limbs[start:end])
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+
+
+def _packed_values(parts: Sequence[ValueCounts]) -> list[Array]:
+    kinds = [_kind(part.values.type) for part in parts]
+    texts = [part.values for part, kind in zip(parts, kinds, strict=True) if kind == _TEXTS]
+    offsets, text = _packed_texts(texts)
+    widths, counts = narrowed(part.counts for part in parts)
+    spilled = [part.spilled for part in parts if part.spilled is not None]
+    return [
+        np.array(kinds, np.uint8),
+        np.array([len(part.values) for part in parts], np.int64),
+        np.array([part.spilled is not None for part in parts], np.uint8),
+        *(
+            joined((_flat(part) for part, kind in zip(parts, kinds, strict=True) if kind == wanted), type_)
+            for wanted, type_ in ((_INTEGERS, np.int64), (_NUMBERS, np.float64))
         ),
-        rows=state["rows"],
-        missing=state["missing"],
-        nan=state["nan"],
-        infinite=state["infinite"],
-        zeros=state["zeros"],
-        characters=state["characters"],
-        total=ExactSum.from_json(state["total"]),
-        total_squares=ExactSum.from_json(state["total_squares"]),
-    )
+        offsets,
+        text,
+        widths,
+        counts,
+        _packed_spilled(spilled),
+    ]
 
 
-def _spilled(state: dict[str, Any] | None) -> Spilled | None:
-    if state is None:
-        return None
+def _packed_texts(texts: Sequence[pa.Array]) -> tuple[Array, Array]:
+    """Where each string starts and the last one ends, and the bytes of all."""
+    together = pa.concat_arrays([pa.array([], pa.string()), *texts])
+    if not len(together):
+        return np.zeros(1, np.int32), np.empty(0, np.uint8)
+    _, starts, content = together.buffers()
+    offsets = np.frombuffer(starts, np.int32, len(together) + 1, 4 * together.offset)
+    first, last = int(offsets[0]), int(offsets[-1])
+    return offsets - np.int32(first), np.frombuffer(content, np.uint8)[first:last] if last else np.empty(0, np.uint8)
+
+
+def _packed_spilled(spilled: Sequence[Spilled]) -> Array:
+    """One structure each."""
+    made = np.zeros(len(spilled), _SPILLED)
+    for row, each in zip(made, spilled, strict=True):
+        row["bits"], row["error"], row["lowest"], row["highest"] = each.bits, each.error, each.lowest, each.highest
+        row["seen"] = each.seen.registers
+    return made.view(np.uint8)
+
+
+_SPILLED = np.dtype(
+    [("bits", "<i8"), ("error", "<i8"), ("lowest", "<f8"), ("highest", "<f8"), ("seen", "u1", (1 << 14,))]
+)
+
+
+def _values(arrays: Sequence[Array]) -> list[ValueCounts]:
+    kinds, lengths, is_spilled, integers, numbers, offsets, text, widths, narrow, spilled_bytes = arrays
+    text_array = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
+    stored = (pa.array(integers), pa.array(numbers), text_array)
+    spilled = iter([_spilled(row) for row in spilled_bytes.view(_SPILLED)])
+    places = [0, 0, 0]
+    made = []
+    counts = widened(widths, lengths, narrow)
+    for kind, length, bounded, count in zip(kinds.tolist(), lengths.tolist(), is_spilled.tolist(), counts, strict=True):
+        values = stored[kind].slice(places[kind], length)
+        places[kind] += length
+        made.append(ValueCounts(values, count, next(spilled) if bounded else None))
+    return made
+
+
+def _spilled(row: Any) -> Spilled:
     return Spilled(
-        seen=HyperLogLog.from_bytes(b64decode(state["seen"])),
-        bits=state["bits"],
-        error=state["error"],
-        lowest=state["lowest"],
-        highest=state["highest"],
+        seen=HyperLogLog(row["seen"]),
+        bits=int(row["bits"]),
+        error=int(row["error"]),
+        lowest=float(row["lowest"]),
+        highest=float(row["highest"]),
     )
+
+
+def _packed_associations(parts: Sequence[Contingency]) -> list[Array]:
+    widths, counts = narrowed(part.counts.ravel() for part in parts)
+    shapes = [(len(part.bins.keys), len(part.outcomes.keys), part.bins.bits, part.outcomes.bits) for part in parts]
+    return [
+        np.array(shapes, np.int32).reshape(len(parts), 4),
+        joined((keys for part in parts for keys in (part.bins.keys, part.outcomes.keys)), np.int64),
+        widths,
+        counts,
+    ]
+
+
+def _associations(arrays: Sequence[Array]) -> list[Contingency]:
+    shapes, keys, widths, narrow = arrays
+    counts = widened(widths, (shapes[:, 0] + 1) * shapes[:, 1], narrow)
+    made, place = [], 0
+    for (rows, columns, bits, outcome_bits), cells in zip(shapes.tolist(), counts, strict=True):
+        middle, end = place + rows, place + rows + columns
+        bins, outcomes = Bins(keys[place:middle], bits), Bins(keys[middle:end], outcome_bits)
+        made.append(Contingency(bins, outcomes, cells.reshape(rows + 1, columns)))
+        place = end
+    return made
+
+
+def _kind(type_: pa.DataType) -> int:
+    if pa.types.is_string(type_):
+        return _TEXTS
+    return _NUMBERS if pa.types.is_floating(type_) else _INTEGERS
+
+
+def _flat(part: ValueCounts) -> Array:
+    numbers: Array = part.values.to_numpy(zero_copy_only=False)
+    return numbers

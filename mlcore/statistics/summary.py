@@ -229,7 +229,7 @@ class StatisticsSummary:
         columns: In the dataset's order.
         associations: A column each, strongest first; empty where no label is declared.
         missing_together: Pairs with a row that lacks both, largest overlap first.
-        slices: By column in the order they were declared, then by value.
+        slices: By column, then by value.
     """
 
     rows: int

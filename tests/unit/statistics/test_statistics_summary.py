@@ -71,7 +71,7 @@ def test_what_cannot_be_described_is_refused() -> None:
     with pytest.raises(DataError, match="list"):
         summaries(pa.table({"x": [[1, 2]]}))
     whole = to_bytes(DatasetAccumulator.of(pa.table({"x": [1, 2]}).to_batches()))
-    for damaged in (b"PAR1", b"", whole[:-40], whole.replace(b'"version":2', b'"version":9')):
+    for damaged in (b"PAR1", b"", whole[:-40], whole.replace(b'"version":3', b'"version":9')):
         with pytest.raises(ArtifactCorrupt, match=r"no statistics|version 9"):
             from_bytes(damaged)
 
