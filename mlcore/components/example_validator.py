@@ -55,19 +55,15 @@ class ExampleValidator(Component):
         from mlcore.schema.findings import findings
         from mlcore.schema.schema import read_schema
         from mlcore.schema.tolerance import LENIENT
-        from mlcore.schema.validate import validate
+        from mlcore.schema.validate import span_by_span, validate
 
         schema = read_schema(inputs.one("schema").path)
         whole, spans = _summaries("evaluation", inputs["statistics"])
+        history, expected = _history(inputs["reference"]), self._expectations(inputs["examples"])
         found = [
             *validate(whole, schema, spans=spans, tolerance=LENIENT),
-            *findings(
-                whole,
-                schema,
-                spans=spans,
-                history=_history(inputs["reference"]),
-                expected=self._expectations(inputs["examples"]),
-            ),
+            *span_by_span(spans, schema, before=history.spans[-1]),
+            *findings(whole, schema, spans=spans, history=history, expected=expected),
         ]
         anomalies = [self._explained(anomaly, schema, whole, inputs["examples"]) for anomaly in found]
         write_anomalies(outputs["anomalies"].path, anomalies)

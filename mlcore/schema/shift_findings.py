@@ -21,7 +21,8 @@ _LIKE = 0.1
 def shifted(observed: DatasetSummary, history: History) -> Iterator[Anomaly]:
     """Columns that look like a neighbour did, and no longer like themselves.
 
-    Of two columns and more it is an ERROR; one alone may have changed by itself, and is a WARNING.
+    Of two columns and more it is an ERROR. One alone may have changed by itself: of strings that is a WARNING, of
+    numbers nothing (on a stormy day the wind is what gusts were).
     """
     names = [feature.name for feature in observed.features]
     found: dict[str, str] = {}
@@ -32,6 +33,9 @@ def shifted(observed: DatasetSummary, history: History) -> Iterator[Anomaly]:
                 break
     sure = len(found) > 1
     for name, neighbour in found.items():
+        summary = observed.feature(name)
+        if not sure and (summary is None or summary.type is not FeatureType.STRING):
+            return
         yield Anomaly(
             type=AnomalyType.SHIFTED_COLUMN,
             severity=Severity.ERROR if sure else Severity.WARNING,

@@ -55,6 +55,36 @@ def validate(
     return with_severities(found, schema)
 
 
+def span_by_span(
+    spans: Sequence[DatasetSummary], schema: Schema, *, before: DatasetSummary | None = None
+) -> tuple[Anomaly, ...]:
+    """What the schema's drift comparators find between each span and the one before it.
+
+    Args:
+        spans: In time order.
+        schema: Whose comparators.
+        before: The span before the first one.
+
+    Returns:
+        One anomaly of a kind and feature, with the first span that shows it.
+    """
+    found: dict[tuple[AnomalyType, str | None], Anomaly] = {}
+    for span in spans:
+        if before is not None and span.rows and before.rows:
+            for anomaly in _drift(span, schema, Controls(previous=before)):
+                found.setdefault(anomaly.key, replace(anomaly, since=span.name))
+        before = span
+    return with_severities(tuple(found.values()), schema)
+
+
+def _drift(span: DatasetSummary, schema: Schema, controls: Controls) -> Iterator[Anomaly]:
+    yield from dataset_comparators(span, schema, controls)
+    for feature in schema.features:
+        observed = span.feature(feature.name)
+        if feature.validated and observed is not None and observed.present:
+            yield from feature_comparators(observed, feature, controls)
+
+
 def with_severities(anomalies: Sequence[Anomaly], schema: Schema) -> tuple[Anomaly, ...]:
     """The same with the severities that the schema states for its kinds and features."""
     return tuple(

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlcore.components.summaries import dataset_summary
 from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
-from mlcore.core.window import Interval, parse_moment
+from mlcore.core.window import Interval, Span, parse_moment
 from mlcore.demo import lay_out
 from mlcore.ingest.examples import FILE_NAME, iter_batches, read_examples
 from mlcore.ingest.paths import existing_paths
@@ -20,7 +21,9 @@ from mlcore.monitoring.drift import FeatureDrift, detect
 from mlcore.monitoring.histograms import Day, DayColumn, count_days, count_values
 from mlcore.monitoring.report import report_columns
 from mlcore.monitoring.sampling import sample
-from mlcore.schema.anomalies import Anomaly, Severity
+from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
+from mlcore.schema.findings import findings
+from mlcore.schema.history import Expectations, History
 from mlcore.schema.infer import TOLERANT, infer
 from mlcore.schema.summary import DatasetSummary, FeatureSummary, FeatureType
 from mlcore.schema.tolerance import LENIENT
@@ -135,6 +138,26 @@ def test_no_week_of_the_year_is_stopped(statistics: list[DatasetAccumulator]) ->
         found += validate(summary("evaluation", week), schema, tolerance=LENIENT)
     assert [str(anomaly) for anomaly in found if anomaly.severity is Severity.ERROR] == []
     assert {anomaly.feature for anomaly in found} >= {"dest", "carrier"}
+
+
+def test_no_week_of_the_year_has_a_fault_that_no_schema_states(
+    config: PipelineConfig, statistics: list[DatasetAccumulator]
+) -> None:
+    """Units, volume, freshness and the like: of 42 real weeks, each against the 56 days before, none is stopped."""
+    start = parse_moment("2013-01-01T00:00Z")
+    days = [Span(start=start + timedelta(days=day), end=start + timedelta(days=day + 1)) for day in range(364)]
+    spans = [
+        dataset_summary(span.label, day, span=span) for span, day in zip(days, statistics[: len(days)], strict=True)
+    ]
+    expected = Expectations(event_timestamp=config.data.event_timestamp)
+    found: list[Anomaly] = []
+    for first in range(56, len(spans) - EVALUATION, EVALUATION):
+        reference = dataset_summary("training", DatasetAccumulator.merge(statistics[first - 56 : first]))
+        history = History(reference=reference, spans=tuple(spans[first - 56 : first]))
+        week = spans[first : first + EVALUATION]
+        found += findings(week[0], infer(reference, TOLERANT), spans=week, history=history, expected=expected)
+    assert [str(anomaly) for anomaly in found if anomaly.severity is Severity.ERROR] == []
+    assert {(anomaly.type, anomaly.since) for anomaly in found} <= {(AnomalyType.UNUSUAL_VOLUME, "2013-11-29")}
 
 
 def test_weeks_exchanged_at_random_rarely_drift(config: PipelineConfig, statistics: list[DatasetAccumulator]) -> None:

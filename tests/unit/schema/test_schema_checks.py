@@ -27,7 +27,7 @@ from mlcore.schema.constraints import (
 )
 from mlcore.schema.schema import Feature, Schema
 from mlcore.schema.summary import Bucket, DatasetSummary, FeatureSummary, FeatureType
-from mlcore.schema.validate import validate
+from mlcore.schema.validate import span_by_span, validate
 
 
 def column(type_: FeatureType, **changes: Any) -> FeatureSummary:
@@ -184,7 +184,7 @@ def compared(comparator: FeatureComparator, observed: FeatureSummary, control: F
 def test_comparators_of_strings(threshold: str, kind: Kind) -> None:
     """A distance above the threshold is named; equal data has none; without the column there is nothing to compare."""
     now, before = column(STRING, values=AB), column(STRING, values={"a": 10, "b": 90})
-    comparator = FeatureComparator(**{threshold: 0.3})
+    comparator = replace(FeatureComparator(), **{threshold: 0.3})
     assert compared(comparator, now, before) == [kind]
     assert compared(comparator, now, now) == []
     assert compared(comparator, now, None) == [Kind.COMPARATOR_CONTROL_DATA_MISSING]
@@ -212,6 +212,25 @@ def test_comparators_of_numbers() -> None:
     assert compared(replace(js, source=HistogramSource.QUANTILES), numbers(5), numbers(0)) == []
     assert compared(FeatureComparator(infinity_norm=0.01), numbers(5), numbers(0)) == []
     assert compared(js, numbers(0), column(STRING, values=AB)) == []
+
+
+def test_spans_are_compared_each_with_the_one_before() -> None:
+    """Drift is found where it happens, once, since its first span; slow change is no drift."""
+    feature = Feature(name="x", type=STRING, drift_comparator=FeatureComparator(infinity_norm=0.3))
+    schema = Schema(features=(feature,))
+
+    def spans(*shares: int) -> list[DatasetSummary]:
+        return [
+            replace(table(column(STRING, values={"a": share, "b": 100 - share})), name=f"day {number}")
+            for number, share in enumerate(shares)
+        ]
+
+    assert span_by_span(spans(10, 30, 50, 70, 90), schema) == ()
+    (found,) = span_by_span(spans(10, 10, 90, 10), schema)
+    assert (found.type, found.since) == (Kind.COMPARATOR_L_INFTY_HIGH, "day 2")
+    (found,) = span_by_span(spans(10), schema, before=spans(90)[0])
+    assert found.since == "day 0"
+    assert span_by_span([table(rows=0), *spans(90)], schema, before=spans(10)[0]) == ()
 
 
 @pytest.mark.parametrize(
