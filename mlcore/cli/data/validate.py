@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlcore.schema.anomalies import Anomaly
     from mlcore.schema.history import Expectations
     from mlcore.schema.schema import Schema
-    from mlcore.schema.summary import DatasetSummary
+    from mlcore.schema.summary import DatasetSummary, FeatureSummary
 
 CLEAN, ANOMALIES, NOT_CHECKED = 0, 1, 2
 
@@ -205,11 +205,25 @@ def _summary(path: Path, table: pa.Table, expected: Expectations) -> DatasetSumm
     from mlcore.components.summaries import dataset_summary
     from mlcore.schema.summary import DatasetSummary
     from mlcore.statistics.accumulate import DatasetAccumulator
+    from mlcore.statistics.options import StatisticsOptions
 
     name = quoted(str(path.name))
     if not table.num_rows:
         return DatasetSummary(name=name, rows=0, features=())
-    return dataset_summary(name, DatasetAccumulator.of(table.to_batches()), end=expected.as_of)
+    accumulated = DatasetAccumulator.of(table.to_batches(), StatisticsOptions(label=expected.label))
+    found = dataset_summary(name, accumulated, end=expected.as_of)
+    return replace(found, features=tuple(_signed(feature, table) for feature in found.features))
+
+
+def _signed(feature: FeatureSummary, table: pa.Table) -> FeatureSummary:
+    """With the sign of its infinities, which statistics do not keep."""
+    import pyarrow.compute as pc
+
+    if not feature.infinite:
+        return feature
+    column = table[feature.name]
+    negative = pc.sum(pc.and_(pc.is_inf(column), pc.less(column, 0))).as_py()
+    return replace(feature, negative_infinite=negative or 0)
 
 
 def _expectations(

@@ -109,7 +109,7 @@ def test_anomalies_are_exit_code_1(run: Callable[..., Result]) -> None:
     ],
 )
 def test_text_is_typed_as_tfdv_types_it(
-    run: Callable[..., Result], changes: dict[str, list[Any]], expected: list[tuple[str, str]]
+    run: Callable[..., Result], changes: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     """Whole numbers, numbers, strings; an empty cell is missing, nan is a number, spaces are kept."""
     found = reasons(run(rows(**changes), "--json"))
@@ -163,6 +163,20 @@ def test_our_own_findings_are_told_apart(run: Callable[..., Result]) -> None:
     timed = rows(at=["2024-01-01T00:00:00Z"] * 100)
     moment = ("--event-timestamp", "at", "--as-of", "2023-12-31T00:00Z", "--json")
     assert ("at", "FUTURE_EVENTS") in reasons(run(timed, *moment))
+
+
+def test_a_column_that_is_the_label_is_a_leak(run: Callable[..., Result]) -> None:
+    """It is told by the statistics of the file alone; an identifier tells nothing."""
+    leaky = rows(400, answer=["yes" if i % 2 else "no" for i in range(400)])
+    assert ("answer", "LABEL_LEAKAGE") in reasons(run(leaky, "--json", "--label", "label"))
+    assert ("id", "LABEL_LEAKAGE") not in reasons(run(leaky, "--json", "--label", "label"))
+
+
+def test_infinity_has_a_sign(run: Callable[..., Result]) -> None:
+    """Infinity is above every bound, its negative below: here there is a lower one alone."""
+    assert run(rows(price=[float("inf")] + [1.5] * 99)).exit_code == 0
+    below = rows(price=[float("-inf")] + [1.5] * 99)
+    assert reasons(run(below, "--json")) == [("price", "FLOAT_TYPE_SMALL_FLOAT")]
 
 
 def test_advice_alone_is_clean_unless_strict(run: Callable[..., Result]) -> None:

@@ -184,7 +184,8 @@ def compared(comparator: FeatureComparator, observed: FeatureSummary, control: F
 def test_comparators_of_strings(threshold: str, kind: Kind) -> None:
     """A distance above the threshold is named; equal data has none; without the column there is nothing to compare."""
     now, before = column(STRING, values=AB), column(STRING, values={"a": 10, "b": 90})
-    comparator = replace(FeatureComparator(), **{threshold: 0.3})
+    thresholds: dict[str, Any] = {threshold: 0.3}
+    comparator = FeatureComparator(**thresholds)
     assert compared(comparator, now, before) == [kind]
     assert compared(comparator, now, now) == []
     assert compared(comparator, now, None) == [Kind.COMPARATOR_CONTROL_DATA_MISSING]
