@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.window import in_words
 
 
 def retraining_doc(config: PipelineConfig) -> str:
     """``doc_md`` of ``<name>``."""
-    train, evaluation = config.window.train.days, config.window.eval.days
+    train, evaluation = in_words(config.window.train), config.window.eval
+    judged = f"the {in_words(evaluation)} after them" if evaluation else "other rows of them"
     return f"""\
 ### {_plain(config.name)}
 
@@ -16,7 +18,7 @@ def retraining_doc(config: PipelineConfig) -> str:
 **For** {_plain(config.owner) or "nobody named"} · **schedule** `{config.schedule}` UTC, and whenever \
 `{config.name}_monitor` asks · **model** `{config.model.estimator}`
 
-A run as of *T* trains on {train} days and evaluates on the {evaluation} days after them, all known at *T* with their \
+A run as of *T* trains on {train} and evaluates on {judged}, all known at *T* with their \
 labels. *T* is the end of the run's data interval; a manual run may name another (`as_of`). \
 A gate that says no means that nothing is pushed; the run is green. Work that was done before is not done again.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from airflow.sdk import Param
 
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.window import Grain, in_words
 
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
-_DURATION = r"^P([0-9]+W|[0-9]+D(T[0-9]+H)?|T[0-9]+H)$"
+_DURATION = r"^P([0-9]+[YMW]|[0-9]+D(T[0-9]+H)?|T[0-9]+H)$"
 
 
 def monitor_params() -> dict[str, Param]:
@@ -26,8 +27,8 @@ def retraining_params(config: PipelineConfig) -> dict[str, Param]:
             title="Force push",
             description="Make the new model the champion whatever the gates say. Needs a reason.",
         ),
-        "train": _length("Training window", config.window.train.days),
-        "eval": _length("Evaluation window", config.window.eval.days),
+        "train": _length("Training window", config.window.train),
+        "eval": _length("Evaluation window", config.window.eval),
         "report": Param(
             None,
             type=["null", "integer"],
@@ -48,11 +49,12 @@ def _as_of() -> Param:
     )
 
 
-def _length(title: str, days: int) -> Param:
+def _length(title: str, length: Grain | None) -> Param:
+    usual = "the training window's spans" if length is None else in_words(length)
     return Param(
         None,
         type=["null", "string"],
         pattern=_DURATION,
         title=title,
-        description=f"An ISO 8601 duration such as P30D. Empty: the pipeline's {days} days.",
+        description=f"An ISO 8601 duration such as P30D. Empty: the pipeline's, {usual}.",
     )

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-
-from pydantic import TypeAdapter, ValidationError
+from datetime import datetime
 
 from mlcore.airflow.naming import run_name
+from mlcore.config.pipeline import parse_length
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Json
-from mlcore.core.window import parse_moment, utc
+from mlcore.core.window import Grain, parse_moment, utc
 from mlcore.errors import ConfigError, WindowError, quoted
 
 _INTERVAL_RUNS = ("scheduled", "backfill")
-_DURATION = TypeAdapter(timedelta)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,13 +103,13 @@ def _text(params: Mapping[str, Json], key: str) -> str:
     return value.strip()
 
 
-def _duration(params: Mapping[str, Json], key: str) -> timedelta | None:
+def _duration(params: Mapping[str, Json], key: str) -> Grain | None:
     text = _text(params, key)
     if not text:
         return None
     try:
-        return _DURATION.validate_python(text)
-    except ValidationError as error:
+        return parse_length(text)
+    except ValueError as error:
         raise WindowError(
             f"parameter {key}: {quoted(text)} is not an ISO 8601 duration", next_step="write it like P60D"
         ) from error

@@ -7,11 +7,9 @@ import secrets
 import socket
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -19,9 +17,10 @@ from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.config.loader import find_pipeline
+from mlcore.config.pipeline import parse_length
 from mlcore.core.request import RunRequest
 from mlcore.core.types import ExecutionState
-from mlcore.core.window import iso, parse_moment
+from mlcore.core.window import Grain, iso, parse_moment
 from mlcore.errors import MetadataError, WindowError, quoted
 from mlcore.runtime import history
 from mlcore.runtime.launch import LaunchResult
@@ -70,8 +69,8 @@ def _request(
     *,
     force_push: bool = False,
     reason: str = "",
-    train: timedelta | None = None,
-    eval: timedelta | None = None,
+    train: Grain | None = None,
+    eval: Grain | None = None,
 ) -> RunRequest:
     as_of = parse_moment(at, name="--at")
     return RunRequest(
@@ -86,12 +85,12 @@ def _request(
     )
 
 
-def _duration(text: str | None) -> timedelta | None:
+def _duration(text: str | None) -> Grain | None:
     if text is None:
         return None
     try:
-        return TypeAdapter(timedelta).validate_python(text)
-    except ValidationError as error:
+        return parse_length(text)
+    except ValueError as error:
         raise WindowError(f"{quoted(text)} is not an ISO 8601 duration", next_step="write it like P60D") from error
 
 

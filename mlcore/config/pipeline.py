@@ -19,9 +19,15 @@ from pydantic import (
     Discriminator,
     Field,
     JsonValue,
+    PlainSerializer,
     Tag,
+    TypeAdapter,
+    WithJsonSchema,
     model_validator,
 )
+
+from mlcore.core.window import Grain, Months, check_grain, is_whole
+from mlcore.errors import WindowError
 
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
 
@@ -49,6 +55,48 @@ def _not_negative(value: timedelta) -> timedelta:
     return value
 
 
+_MONTHS = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?")
+_TIMEDELTA = TypeAdapter(timedelta)
+
+
+def parse_length(value: object) -> Grain:
+    """An ISO 8601 duration: a ``timedelta``, or whole months for ``P1M`` and ``P1Y``.
+
+    Raises:
+        ValueError: It is none, or not longer than zero.
+
+    >>> parse_length("P60D"), parse_length("P1Y")
+    (datetime.timedelta(days=60), Months(count=12))
+    """
+    if isinstance(value, Months):
+        return value
+    found = _MONTHS.fullmatch(value) if isinstance(value, str) else None
+    if found and any(found.groups()):
+        months = 12 * int(found[1] or 0) + int(found[2] or 0)
+        if not months:
+            raise ValueError("must be longer than zero")
+        return Months(months)
+    return _positive(_TIMEDELTA.validate_python(value))
+
+
+def _span_length(value: Grain) -> Grain:
+    try:
+        check_grain(value)
+    except WindowError as error:
+        raise ValueError(f"{error.what}; {error.next_step}") from error
+    return value
+
+
+def _written(value: Grain) -> str:
+    return str(value) if isinstance(value, Months) else str(_TIMEDELTA.dump_python(value, mode="json"))
+
+
+Length = Annotated[
+    timedelta | Months,
+    BeforeValidator(parse_length),
+    PlainSerializer(_written, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "duration"}),
+]
 Duration = Annotated[timedelta, AfterValidator(_positive)]
 Delay = Annotated[timedelta, AfterValidator(_not_negative)]
 ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
@@ -147,17 +195,100 @@ class Label(Section):
     delay: Delay = timedelta(0)
 
 
+class Complete(Section):
+    """When a span is complete: before, it is not there, and a run waits for it or does without it."""
+
+    marker: str | None = Field(default=None, min_length=1, description="A file that says so; a pattern as source.path")
+    min_rows: int = Field(default=1, ge=1, description="A span of fewer rows is not complete")
+    columns: tuple[str, ...] = Field(default=(), description="Columns without any value mean: not complete")
+
+
+class TimeSplit(Section):
+    """Evaluation rows come after training rows."""
+
+    by: Literal["time"] = "time"
+
+    @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """The columns it reads, by the key that names them."""
+        return ()
+
+
+class HashSplit(Section):
+    """A row is for evaluation when the hash of its key, or of what it is grouped by, is among the first ``evaluation``.
+
+    Training and evaluation rows come from the same spans; one key is always on the same side.
+    """
+
+    by: Literal["hash"]
+    evaluation: float = Field(gt=0, lt=1, description="About this share of the keys is for evaluation")
+    split_by: tuple[str, ...] = Field(default=(), description="Columns whose rows stay together; data.key by default")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_column(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("split_by"), str):
+            return {**data, "split_by": (data["split_by"],)}
+        return data
+
+    @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """The columns it reads, by the key that names them."""
+        return tuple((f"split_by.{index}", column) for index, column in enumerate(self.split_by))
+
+
+class ColumnSplit(Section):
+    """A column says which rows are for what; rows with another value are for neither, and counted."""
+
+    by: Literal["column"]
+    column: str
+    train: tuple[str, ...] = ("train",)
+    evaluation: tuple[str, ...] = ("eval", "evaluation", "test", "validation")
+    split_by: tuple[str, ...] = Field(
+        default=(), description="Columns whose rows must be on one side; data.key by default"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            name: (value,) if name in ("train", "evaluation", "split_by") and isinstance(value, str) else value
+            for name, value in data.items()
+        }
+
+    @model_validator(mode="after")
+    def _apart(self) -> ColumnSplit:
+        both = sorted(set(self.train) & set(self.evaluation))
+        if both:
+            raise ValueError(f"{both[0]!r} is named for training and for evaluation")
+        return self
+
+    @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """The columns it reads, by the key that names them."""
+        return ("column", self.column), *((f"split_by.{index}", name) for index, name in enumerate(self.split_by))
+
+
+Split = TimeSplit | HashSplit | ColumnSplit
+
+
 class Data(Section):
     source: CsvSource
     columns: dict[str, ColumnType] = Field(min_length=1)
     event_timestamp: str
     key: tuple[str, ...] = Field(min_length=1)
-    span: Duration
+    span: Annotated[Length, AfterValidator(_span_length)]
     label: Label
+    complete: Complete = Complete()
+    split: Split = Field(default=TimeSplit(), discriminator="by")
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Data:
         for name, column in (
+            *((f"complete.columns.{index}", column) for index, column in enumerate(self.complete.columns)),
+            *((f"split.{name}", column) for name, column in self.split.reads),
             ("event_timestamp", self.event_timestamp),
             ("label.column", self.label.column),
             *((f"key.{index}", column) for index, column in enumerate(self.key)),
@@ -169,9 +300,29 @@ class Data(Section):
         return self
 
 
+Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
+
+
+class MinSpans(Section):
+    """How many spans of a window must be there: a number, or a fraction such as 0.9; by default all."""
+
+    train: Share = 1.0
+    eval: Share = 1.0
+
+
 class Window(Section):
-    train: Duration
-    eval: Duration
+    """How much to train and evaluate on; ``eval`` is left out where ``data.split`` is not by time."""
+
+    train: Length
+    eval: Length | None = None
+    min_spans: MinSpans = MinSpans()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_for_both(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("min_spans"), int | float):
+            return {**data, "min_spans": {"train": data["min_spans"], "eval": data["min_spans"]}}
+        return data
 
 
 class Feature(Section):
@@ -259,7 +410,7 @@ class Retrain(Section):
 
 class Monitor(Section):
     schedule: Annotated[str, AfterValidator(_cron)]
-    current: Duration = timedelta(days=7)
+    current: Length = timedelta(days=7)
     report_rows: int = Field(default=20_000, ge=100, le=200_000)
     drift: Drift = Drift()
     performance: Performance = Performance()
@@ -323,7 +474,17 @@ class PipelineConfig(Section):
             for column in part:
                 if column not in columns:
                     raise ValueError(f"evaluation.slices: column {column!r} is not in data.columns")
-        for name, length in (("train", self.window.train), ("eval", self.window.eval)):
-            if length % self.data.span:
-                raise ValueError(f"window.{name}: {length} is not a whole number of data.span ({self.data.span})")
+        self._check_window()
         return self
+
+    def _check_window(self) -> None:
+        by_time = isinstance(self.data.split, TimeSplit)
+        if by_time and self.window.eval is None:
+            raise ValueError("window.eval: missing; write how much of the newest data to evaluate on, for instance P7D")
+        if not by_time and self.window.eval is not None:
+            raise ValueError(
+                f"window.eval: rows are split by {self.data.split.by} within window.train; leave window.eval out"
+            )
+        for name, length in (("train", self.window.train), ("eval", self.window.eval)):
+            if length is not None and not is_whole(length, self.data.span):
+                raise ValueError(f"window.{name}: {length} is not a whole number of data.span ({self.data.span})")

@@ -5,10 +5,143 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TypeAlias
 
 from mlcore.errors import WindowError, quoted
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Months:
+    """A length of whole calendar months, which no ``timedelta`` can say.
+
+    >>> str(Months(12))
+    'P12M'
+    """
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise WindowError(f"a length of {self.count} months is none")
+
+    def __str__(self) -> str:
+        return f"P{self.count}M"
+
+
+Grain: TypeAlias = timedelta | Months
+"""A length of time: of a span (an hour to a month) or of a window (a whole number of spans)."""
+
+
+def shift(moment: datetime, length: Grain, times: int = 1) -> datetime:
+    """The moment ``times`` lengths later, or earlier where negative; exact in UTC.
+
+    Months go from month boundary to month boundary.
+
+    Raises:
+        WindowError: Months from a moment that starts no month, or a moment no calendar has.
+
+    >>> iso(shift(parse_moment("2024-01-01T00:00Z"), Months(1), 14))
+    '2025-03-01T00:00:00Z'
+    """
+    try:
+        if isinstance(length, timedelta):
+            return moment + times * length
+        if moment != _month_start(moment):
+            raise WindowError(f"{iso(moment)} starts no month: months are counted from the first of one")
+        return _nth_month(_month_number(moment) + times * length.count)
+    except (OverflowError, ValueError) as error:
+        raise WindowError(
+            f"{times} times {length} from {iso(moment)} is beyond every calendar",
+            next_step="choose a shorter window, or another moment",
+        ) from error
+
+
+def span_start(moment: datetime, grain: Grain) -> datetime:
+    """The start of the span of ``grain`` that ``moment`` lies in.
+
+    Spans of hours and days are counted from 1970-01-01T00:00Z, those of whole weeks start on Mondays, those of months
+    on the first of January or a multiple of months after it.
+
+    >>> iso(span_start(parse_moment("2024-05-17T10:30Z"), timedelta(days=7)))
+    '2024-05-13T00:00:00Z'
+    >>> iso(span_start(parse_moment("2024-05-17T10:30Z"), Months(3)))
+    '2024-04-01T00:00:00Z'
+    """
+    if isinstance(grain, Months):
+        return _nth_month(_month_number(moment) // grain.count * grain.count)
+    anchor = EPOCH if grain % _WEEK else _MONDAY
+    return anchor + (moment - anchor) // grain * grain
+
+
+def span_at(moment: datetime, grain: Grain) -> Span:
+    """The span of ``grain`` that ``moment`` lies in."""
+    start = span_start(moment, grain)
+    return Span(start=start, end=shift(start, grain))
+
+
+def in_words(length: Grain) -> str:
+    """The length for people.
+
+    >>> in_words(timedelta(days=60)), in_words(timedelta(hours=6)), in_words(Months(1))
+    ('60 days', '6 hours', '1 month')
+    """
+    if isinstance(length, Months):
+        number, unit = length.count, "month"
+    elif length % _DAY:
+        number, unit = int(length.total_seconds() // 3600), "hour"
+    else:
+        number, unit = length // _DAY, "day"
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def is_whole(length: Grain, grain: Grain) -> bool:
+    """Whether ``length`` is a whole number of spans wherever it is laid.
+
+    >>> is_whole(Months(2), timedelta(days=1)), is_whole(Months(2), timedelta(days=7))
+    (True, False)
+    """
+    if isinstance(grain, Months):
+        return isinstance(length, Months) and length.count % grain.count == 0
+    if isinstance(length, Months):
+        return _DAY % grain == timedelta(0)
+    return length > timedelta(0) and length % grain == timedelta(0)
+
+
+def check_grain(grain: Grain) -> None:
+    """Spans last from an hour to a month, and none lies across a boundary that windows are laid on.
+
+    Raises:
+        WindowError: This grain does not.
+    """
+    if isinstance(grain, Months):
+        fits = 12 % grain.count == 0
+    else:
+        fits = timedelta(hours=1) <= grain <= timedelta(days=31) and not (_DAY % grain and grain % _DAY)
+    if not fits:
+        raise WindowError(
+            f"spans of {grain} are not supported",
+            where="data.span",
+            next_step="choose hours that divide a day (PT1H, PT6H), whole days (P1D, P7D) or months (P1M, P3M)",
+        )
+
+
+def _month_number(moment: datetime) -> int:
+    in_utc = moment.astimezone(UTC)
+    return in_utc.year * 12 + in_utc.month - 1
+
+
+def _nth_month(number: int) -> datetime:
+    return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
+
+
+def _month_start(moment: datetime) -> datetime:
+    return _nth_month(_month_number(moment))
 
 
 def utc(moment: datetime, *, name: str = "moment") -> datetime:
@@ -68,12 +201,17 @@ class Interval:
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
-    def spans(self, grain: timedelta) -> Iterator[Span]:
+    def spans(self, grain: Grain) -> Iterator[Span]:
         """The spans of ``grain`` that make up this interval, in time order."""
-        start = self.start
-        while start < self.end:
-            yield Span(start=start, end=start + grain)
-            start += grain
+        for start, end in pairwise(_edges(self.start, self.end, grain)):
+            yield Span(start=start, end=end)
+
+
+def _edges(start: datetime, end: datetime, grain: Grain) -> Iterator[datetime]:
+    yield start
+    while start < end:
+        start = shift(start, grain)
+        yield start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -82,11 +220,13 @@ class Span(Interval):
 
     @property
     def label(self) -> str:
-        """A short, sortable, file-safe name: ``2013-01-02`` for a UTC day, else ``20130102T0600Z``.
+        """A short, sortable, file-safe name: ``2013-01-02`` for a UTC day, ``2013-01`` a month, else ``20130102T0600Z``.
 
         >>> Span(start=parse_moment("2013-01-02T00:00Z"), end=parse_moment("2013-01-03T00:00Z")).label
         '2013-01-02'
         """
+        if self == span_at(self.start, Months(1)):
+            return self.start.strftime("%Y-%m")
         if self.end - self.start == timedelta(days=1) and self.start.time() == EPOCH.time():
             return self.start.strftime("%Y-%m-%d")
         return self.start.strftime("%Y%m%dT%H%MZ")
@@ -100,21 +240,25 @@ class TrainingWindow:
         as_of: Nothing that became known after this moment is part of the window.
         grain: Length of a span.
         train: Spans to fit on.
-        evaluation: Spans to evaluate on; never before the end of ``train``.
+        evaluation: Spans to evaluate on; never before the end of ``train``, unless rows are split by something else.
+        by_time: Whether time tells training rows from evaluation rows; if not, the two intervals are the same.
     """
 
     as_of: datetime
-    grain: timedelta
+    grain: Grain
     train: Interval
     evaluation: Interval
+    by_time: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "as_of", utc(self.as_of, name="as_of"))
-        if self.evaluation.start < self.train.end:
+        if self.by_time and self.evaluation.start < self.train.end:
             raise WindowError(
                 f"evaluation {self.evaluation} starts before training {self.train} ends",
                 next_step="choose windows that do not overlap: evaluation rows come after training rows",
             )
+        if not self.by_time and self.evaluation != self.train:
+            raise WindowError(f"evaluation {self.evaluation} has other spans than training {self.train}")
         if self.evaluation.end > self.as_of:
             raise WindowError(f"evaluation {self.evaluation} ends after as_of {iso(self.as_of)}")
 
@@ -128,25 +272,25 @@ class TrainingWindow:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """All spans in time order."""
-        return self.train_spans + self.evaluation_spans
+        """All spans in time order, each once."""
+        return self.train_spans + self.evaluation_spans if self.by_time else self.train_spans
 
 
-def newest_mature_end(as_of: datetime, *, grain: timedelta, label_delay: timedelta) -> datetime:
+def newest_mature_end(as_of: datetime, *, grain: Grain, label_delay: timedelta) -> datetime:
     """End of the newest span all of whose labels are mature at ``as_of``.
 
-    A row's label is mature when ``event_timestamp + label_delay <= as_of``; spans are aligned to the epoch.
+    A row's label is mature when ``event_timestamp + label_delay <= as_of``; :func:`span_start` says where spans start.
     """
-    known = utc(as_of, name="as_of") - label_delay
-    return EPOCH + ((known - EPOCH) // grain) * grain
+    return span_start(utc(as_of, name="as_of") - label_delay, grain)
 
 
 def resolve_window(
-    as_of: datetime, *, grain: timedelta, train: timedelta, evaluation: timedelta, label_delay: timedelta
+    as_of: datetime, *, grain: Grain, train: Grain, evaluation: Grain | None, label_delay: timedelta
 ) -> TrainingWindow:
     """The window of a run as of one moment: the only place where windows are computed.
 
     The evaluation window is the newest ``evaluation`` of mature spans, the training window the ``train`` before it.
+    With ``evaluation`` None both are the newest ``train`` of mature spans: something else than time splits their rows.
 
     Raises:
         WindowError: ``train`` or ``evaluation`` is not a whole, positive number of spans.
@@ -157,13 +301,16 @@ def resolve_window(
     ('[2013-03-03T00:00:00Z, 2013-03-10T00:00:00Z)', '2013-01-02', '2013-03-02')
     """
     _check_length("window.train", train, grain)
-    _check_length("window.eval", evaluation, grain)
     end = newest_mature_end(as_of, grain=grain, label_delay=label_delay)
-    start = end - evaluation
+    if evaluation is None:
+        whole = Interval(start=_laid("window.train", end, train, grain), end=end)
+        return TrainingWindow(as_of=as_of, grain=grain, train=whole, evaluation=whole, by_time=False)
+    _check_length("window.eval", evaluation, grain)
+    start = _laid("window.eval", end, evaluation, grain)
     return TrainingWindow(
         as_of=as_of,
         grain=grain,
-        train=Interval(start=start - train, end=start),
+        train=Interval(start=_laid("window.train", start, train, grain), end=start),
         evaluation=Interval(start=start, end=end),
     )
 
@@ -180,14 +327,12 @@ class MonitorWindow:
     """
 
     as_of: datetime
-    grain: timedelta
+    grain: Grain
     current: Interval
     labelled: Interval
 
 
-def resolve_monitor_window(
-    as_of: datetime, *, grain: timedelta, current: timedelta, label_delay: timedelta
-) -> MonitorWindow:
+def resolve_monitor_window(as_of: datetime, *, grain: Grain, current: Grain, label_delay: timedelta) -> MonitorWindow:
     """The window of a monitoring run as of one moment.
 
     Raises:
@@ -199,13 +344,30 @@ def resolve_monitor_window(
     return MonitorWindow(
         as_of=utc(as_of, name="as_of"),
         grain=grain,
-        current=Interval(start=ended - current, end=ended),
-        labelled=Interval(start=mature - current, end=mature),
+        current=Interval(start=_laid("monitor.current", ended, current, grain), end=ended),
+        labelled=Interval(start=_laid("monitor.current", mature, current, grain), end=mature),
     )
 
 
-def _check_length(key: str, length: timedelta, grain: timedelta) -> None:
-    if length <= timedelta(0) or length % grain:
+def _laid(key: str, end: datetime, length: Grain, grain: Grain) -> datetime:
+    """Where a window of ``length`` that ends at ``end`` starts; months that end amid one are months of days."""
+    if isinstance(length, Months) and not isinstance(grain, Months):
+        return _months_before(key, end, length)
+    return shift(end, length, -1)
+
+
+def _months_before(key: str, end: datetime, length: Months) -> datetime:
+    """The same day and hour so many months before, or the month's last day where it has no such day."""
+    number = _month_number(end) - length.count
+    try:
+        month, following = _nth_month(number), _nth_month(number + 1)
+    except ValueError as error:
+        raise WindowError(f"{key} of {length} before {iso(end)} is beyond every calendar", where=key) from error
+    return min(month + (end - _month_start(end)), following - _DAY)
+
+
+def _check_length(key: str, length: Grain, grain: Grain) -> None:
+    if not is_whole(length, grain):
         raise WindowError(
             f"{key} of {length} is not a whole number of spans of {grain}",
             where=key,

@@ -31,7 +31,7 @@ def training_window(config: PipelineConfig, request: RunRequest) -> TrainingWind
         request.as_of,
         grain=config.data.span,
         train=request.train or config.window.train,
-        evaluation=request.eval or config.window.eval,
+        evaluation=request.eval or config.window.eval if config.data.split.by == "time" else None,
         label_delay=config.data.label.delay,
     )
 

@@ -56,7 +56,13 @@ def test_the_request_carries_overrides_reason_and_origin():
     request = resolve_request(run, pipeline="flights", monitoring=False)
     assert (request.run, request.as_of, request.force_push, request.reason) == ("r1", END, True, "hotfix")
     assert (request.train, request.eval) == (timedelta(days=30), timedelta(days=3))
-    assert request.origin == {"dag_id": "flights", "run_id": "r1", "task_id": "trainer", "try_number": 1, "report": 7}
+    assert request.origin == {
+        "dag_id": "flights",
+        "run_id": "r1",
+        "task_id": "trainer",
+        "try_number": 1,
+        "report": 7,
+    } | {"as_of": "2013-03-11T06:00:00Z"}
 
 
 def test_runs_of_the_two_dags_never_share_a_name():
