@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -99,3 +100,11 @@ def test_every_kind_says_what_to_do(type_: AnomalyType) -> None:
     assert "mlcore schema accept" not in remedy(found, None)
     assert "'two words'" in remedy(found, "flights")
     assert remedy(found, "flights").endswith(type_.value)
+
+
+def test_every_kind_is_documented() -> None:
+    """The reference has a row for each, in the table of its source."""
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "anomalies.md").read_text(encoding="utf-8")
+    schema, own = text.split("## What no schema states")
+    for type_ in AnomalyType:
+        assert f"`{type_}`" in (own if type_.source == "mlcore" else schema), type_
