@@ -33,6 +33,9 @@ _NEAR = 1.25
 _USUAL = 5.0
 """Spans whose medians differ by more than this from one to the next say nothing about units."""
 
+_BEYOND = 20
+"""A tenth of the rows so many times beyond the extremes of all earlier spans is no growth."""
+
 _ALL_ROUND = 0.99
 _NOT_ROUND = 0.7
 _FEWEST_DECILES = 5
@@ -67,6 +70,7 @@ def unit_change(observed: FeatureSummary, history: History) -> Iterator[Anomaly]
         return
     ratio = _ratio(observed, reference)
     if ratio is None:
+        yield from _partly(observed, reference)
         return
     factor = next((known for known in _FACTORS if known / _NEAR <= max(ratio, 1 / ratio) <= known * _NEAR), None)
     if factor is None or any(_far(_ratio(span, reference)) for span in history.of(observed.name)):
@@ -81,6 +85,24 @@ def unit_change(observed: FeatureSummary, history: History) -> Iterator[Anomaly]
         observed=observed.quantiles[5],
         expected=reference.quantiles[5],
     )
+
+
+def _partly(observed: FeatureSummary, reference: FeatureSummary) -> Iterator[Anomaly]:
+    """Some of the rows in another unit: many numbers far beyond the greatest that there ever was."""
+    if not observed.quantiles or reference.minimum is None or reference.maximum is None:
+        return
+    greatest = max(abs(reference.minimum), abs(reference.maximum))
+    beyond = sum(abs(decile) > _BEYOND * greatest for decile in observed.quantiles[1:-1])
+    if greatest and beyond:
+        yield Anomaly(
+            type=AnomalyType.UNIT_CHANGE,
+            severity=Severity.ERROR,
+            feature=observed.name,
+            description=f"About {beyond * 10} % of the numbers are more than {_BEYOND} times greater than the greatest "
+            f"before, {greatest:.6g}: some rows may be in another unit.",
+            observed=max(map(abs, observed.quantiles[1:-1])),
+            expected=greatest,
+        )
 
 
 def _ratio(observed: FeatureSummary, reference: FeatureSummary) -> float | None:

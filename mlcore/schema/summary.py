@@ -104,7 +104,11 @@ class DatasetSummary:
     start: datetime | None = None
     end: datetime | None = None
     associations: Mapping[str, float] = field(default_factory=dict)
+    _by_name: Mapping[str, FeatureSummary] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {feature.name: feature for feature in self.features})
 
     def feature(self, name: str) -> FeatureSummary | None:
         """The column of that name, where there is one."""
-        return next((feature for feature in self.features if feature.name == name), None)
+        return self._by_name.get(name)

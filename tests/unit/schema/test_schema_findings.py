@@ -120,6 +120,15 @@ def test_another_unit_is_an_error(history: History, factor: float) -> None:
     assert "median" in anomaly.description
 
 
+def test_another_unit_in_some_rows_is_an_error(history: History) -> None:
+    """Where a third of the rows changed, the deciles agree on no factor; the extremes of before tell it."""
+
+    def some(column: pa.ChunkedArray) -> pa.Array:
+        return pa.array([value * 1000 if row % 3 == 0 else value for row, value in enumerate(column.to_pylist())])
+
+    assert check(changed("seconds", some), history) == {(Kind.UNIT_CHANGE, "seconds"): "ERROR"}
+
+
 @pytest.mark.parametrize("factor", [2, 0.5, 5])
 def test_growth_is_no_other_unit(history: History, factor: float) -> None:
     """Twice or five times as much is growth, whatever else it is."""
