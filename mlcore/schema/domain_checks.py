@@ -13,8 +13,14 @@ from mlcore.schema.schema import Feature
 from mlcore.schema.summary import FeatureSummary, FeatureType
 from mlcore.schema.tolerance import Tolerance, share
 
+_KEPT_VALUES = 100
+_KEPT_LENGTH = 200
+"""So many unexpected values, up to so many characters long, stand in an anomaly, to be accepted into the domain."""
 _NAMED_VALUES = 5
 _QUOTED = 40
+_KEPT_VALUES = 1000
+_LONGEST_KEPT = 200
+"""What is kept of unexpected values, so that they can be accepted into the schema."""
 
 
 def domain(observed: FeatureSummary, expected: Feature, tolerance: Tolerance) -> Iterator[Anomaly]:
@@ -49,7 +55,8 @@ def _strings(observed: FeatureSummary, expected: Feature, tolerance: Tolerance) 
     # Both conditions as TensorFlow Data Validation has them: 1 - 0.9 is a little less than 0.1.
     if not unexpected or (outside / observed.present <= off_domain and off_domain != 0):
         return
-    named = sorted(unexpected.items(), key=lambda item: (-item[1], item[0]))[:_NAMED_VALUES]
+    ranked = sorted(unexpected.items(), key=lambda item: (-item[1], item[0]))
+    named = ranked[:_NAMED_VALUES]
     shown = ", ".join(f"{quoted(value, _QUOTED)} ({share(count / observed.present)})" for value, count in named)
     more = f" and {len(unexpected) - _NAMED_VALUES} more" if len(unexpected) > _NAMED_VALUES else ""
     yield Anomaly(
@@ -57,7 +64,7 @@ def _strings(observed: FeatureSummary, expected: Feature, tolerance: Tolerance) 
         severity=tolerance.severity(outside / observed.present),
         feature=expected.name,
         description=f"Values missing from the schema: {shown}{more}.",
-        observed={value[:_QUOTED]: count for value, count in named},
+        observed={value: count for value, count in ranked[:_KEPT_VALUES] if len(value) <= _KEPT_LENGTH},
         expected=f"{len(known)} values of the schema in at least {share(allowed.min_domain_mass)} of the rows",
     )
 

@@ -259,31 +259,48 @@ def _take_domains(rest: Any, schema: Any, name: str, own: Mapping[str, Any]) -> 
             )
         mass = take_message(rest, "distribution_constraints", ("min_domain_mass",)) or {}
         return {kind: StringDomain(values=tuple(domain.value), name=domain.name, **mass)}
+    found: Any = None
     if kind == "float_domain":
-        bounds = {key: _shortest(getattr(domain, key)) for key in _BOUNDS if domain.HasField(key)}
-        finite = {key: bound for key, bound in bounds.items() if math.isfinite(bound)}
-        _clear(domain, _BOUNDS)
-        found: Any = FloatDomain(**finite | own.get("float_domain", {}), **take(domain, _FLAGS))
+        found = _take_float_domain(domain, own.get(kind, {}))
     elif kind == "int_domain":
         found = IntDomain(**take(domain, (*_BOUNDS, "is_categorical")))
     elif kind == "bool_domain":
         found = BoolDomain(**take(domain, ("true_value", "false_value")))
-    elif kind == "time_domain" and domain.WhichOneof("format") and domain.integer_format != 0:
-        found = TimeDomain(
-            integer_format=IntegerTimeFormat(_enum_name(domain, "integer_format", domain.integer_format))
-        )
-        domain.ClearField("integer_format")
-    elif kind == "time_domain" and domain.WhichOneof("format") == "string_format":
-        found = TimeDomain(**take(domain, ("string_format",)))
-    else:
+    elif kind == "time_domain":
+        found = _take_time_domain(domain)
+    if kind is None or found is None:
         return {}
-    _clear(domain, ("name",))
+    _keep_rest(rest, kind, domain)
+    return {kind: found}
+
+
+def _keep_rest(rest: Any, kind: str, domain: Any) -> None:
+    """What of a domain was not taken stays in the feature, also of a domain that stood beside the features."""
+    if kind != "time_domain":
+        domain.ClearField("name")
     left = bool(domain.ListFields())
     if left and not rest.HasField(kind):
         getattr(rest, kind).CopyFrom(domain)
     elif not left:
         rest.ClearField(kind)
-    return {kind: found}
+
+
+def _take_float_domain(domain: Any, exact: Mapping[str, float]) -> FloatDomain:
+    bounds = {key: _shortest(getattr(domain, key)) for key in _BOUNDS if domain.HasField(key)}
+    finite = {key: bound for key, bound in bounds.items() if math.isfinite(bound)}
+    _clear(domain, _BOUNDS)
+    values: dict[str, Any] = {**finite, **exact, **take(domain, _FLAGS)}
+    return FloatDomain(**values)
+
+
+def _take_time_domain(domain: Any) -> TimeDomain | None:
+    if domain.WhichOneof("format") == "string_format":
+        return TimeDomain(**take(domain, ("string_format",)))
+    if not domain.integer_format:
+        return None
+    unit = IntegerTimeFormat(_enum_name(domain, "integer_format", domain.integer_format))
+    domain.ClearField("integer_format")
+    return TimeDomain(integer_format=unit)
 
 
 def _domain_message(rest: Any, schema: Any, name: str) -> tuple[str | None, Any]:

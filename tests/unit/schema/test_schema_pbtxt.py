@@ -34,8 +34,8 @@ def feature(body: str, rest: str = "") -> Feature:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_tfdvs_own_schemas_come_back_as_they_were(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Read and written, each says the same message, features and domains in order of their names, nothing only kept."""
-    from google.protobuf import text_format
-    from tensorflow_metadata.proto.v0 import schema_pb2
+    from google.protobuf import text_format  # type: ignore[import-untyped]
+    from tensorflow_metadata.proto.v0 import schema_pb2  # type: ignore[import-untyped]
 
     schema = read_pbtxt(path)
     expected = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
