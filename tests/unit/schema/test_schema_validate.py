@@ -138,7 +138,16 @@ def test_the_first_span_with_the_fault_is_named() -> None:
 def test_hostile_values_are_bounded() -> None:
     """A huge category does not make a huge description."""
     values = {"<script>" + "x" * 10_000 + str(i): 10 for i in range(100)}
-    assert len(only(carrier(values=values), temp()).description) < 600
+    anomaly = only(carrier(values=values), temp())
+    assert len(anomaly.description) < 600
+    assert anomaly.observed == {}
+
+
+def test_all_unexpected_values_can_be_accepted() -> None:
+    """The description names five, what was observed has a thousand with their counts, most frequent first."""
+    values = {f"new {number}": 2000 - number for number in range(1500)}
+    observed = only(carrier(values=values, rows=10**7, present=10**7), temp(), tolerance=STRICT).observed
+    assert observed == {f"new {number}": 2000 - number for number in range(1000)}
 
 
 def test_anomalies_survive_their_file(tmp_path: Path) -> None:
