@@ -121,7 +121,7 @@ def distributions(module: str) -> set[str]:
         ("mlcore", ("", "airflow", "celery", "local", "demo")),
         ("dags", ("", "airflow")),
         ("plugins", ("", "airflow")),
-        ("benchmarks", ("", "airflow", "demo")),
+        ("benchmarks", ("", "airflow", "demo", "benchmarks")),
         ("tests", ("", "airflow", "celery", "local", "demo", "build", "dev")),
     ],
 )
