@@ -8,10 +8,10 @@ COMPILE_NAMED = $(BIN)/uv pip compile --universal --python-version 3.11 --genera
   --no-header --no-annotate --quiet
 COMPILE = $(COMPILE_NAMED) pyproject.toml
 
-.PHONY: help setup test lint demo stop lock bench clean
+.PHONY: help setup test test-flink lint demo stop lock bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the virtual environment from the lock
 
@@ -27,6 +27,9 @@ lint: $(STAMP) ## Style, types and import contracts
 test: lint ## All checks, then all tests against real services
 	@echo "tests: unit, property, integration, e2e"
 	@$(BIN)/python -m pytest -q
+
+test-flink: $(STAMP) ## Statistics and analysis on a real Flink cluster and on Spark, started here; needs Java
+	@$(BIN)/python -m pytest -q tests/integration/test_beam_flink.py tests/integration/test_beam_spark.py
 
 demo: $(STAMP) ## The whole loop on real flights; keeps running until make stop
 	@$(BIN)/mlcore demo

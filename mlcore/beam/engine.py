@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 _ANSWER_SECONDS = 10.0
+_QUICK_TO_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""A job server lives for one job and moves little data itself."""
 _JAR_OPTION = {"FlinkRunner": "flink_job_server_jar", "SparkRunner": "spark_job_server_jar"}
 
 
@@ -82,7 +84,7 @@ def _server(
     cache = Path(view.jar_cache_dir).expanduser() if view.jar_cache_dir else jars.default_cache()
     return JobServer(
         java=view.job_server_java_launcher,
-        jvm=(*view.job_server_jvm_properties, *(jvm or ())),
+        jvm=(*(view.job_server_jvm_properties or _QUICK_TO_START), *(jvm or ())),
         program=_program(engine, pinned, cache),
         arguments=arguments,
     )

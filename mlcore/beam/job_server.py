@@ -19,8 +19,6 @@ _LOG = logging.getLogger(__name__)
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 _LOG_TAIL_BYTES = 2_000
-# It lives for one job and moves little data itself: quick to start, and small.
-_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +40,7 @@ class JobServer:
 
 @contextmanager
 def serving(server: JobServer) -> Iterator[str]:
-    """The endpoint of a job server that accepts jobs; it is stopped afterwards, and dies with this process.
+    """The endpoint of a job server that accepts jobs; it is stopped afterwards, and dies with this thread.
 
     Raises:
         EngineError: There is no Java, or the job server does not start.
@@ -57,7 +55,7 @@ def serving(server: JobServer) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mlcore-job-server-", ignore_cleanup_errors=True) as folder:
         port = free_port()
         log = Path(folder) / "job-server.log"
-        process = _start([java, *_JVM, *server.jvm, *server.program, *server.arguments], port, Path(folder), log)
+        process = _start([java, *server.jvm, *server.program, *server.arguments], port, Path(folder), log)
         try:
             _await(process, port, log)
             _LOG.info("job server ready, process %d, port %d", process.pid, port)
@@ -68,7 +66,7 @@ def serving(server: JobServer) -> Iterator[str]:
 
 def _start(command: list[str], port: int, folder: Path, log: Path) -> subprocess.Popen[bytes]:
     ports = ["--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"]
-    command = [*_dying_with_this_process(), *command, *ports, "--artifacts-dir", str(folder / "artifacts")]
+    command = [*_dying_with_this_thread(), *command, *ports, "--artifacts-dir", str(folder / "artifacts")]
     with log.open("wb") as output:
         # Its own group: Ctrl-C reaches this process first, which then stops it.
         return subprocess.Popen(  # noqa: S603 - the launcher and the jars are the configured ones
@@ -76,7 +74,8 @@ def _start(command: list[str], port: int, folder: Path, log: Path) -> subprocess
         )
 
 
-def _dying_with_this_process() -> list[str]:
+def _dying_with_this_thread() -> list[str]:
+    """Where this process is killed without a chance to clean up, the kernel ends the server; elsewhere it stays."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 

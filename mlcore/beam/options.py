@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 WHERE = "beam.options"
+_NO_FREEZE = "disable_logging_submission_environment"
+"""Beam would run pip, which need not be there, to stage a list of packages that nobody reads."""
 LOCAL = Beam()
 """In this process, without threads of its own: the portable runner's semantics at the least cost."""
 
@@ -65,6 +67,7 @@ def pipeline_options(engine: Beam) -> PipelineOptions:
     java = {name: _java(engine.options[name]) for name in engine.options if name in _JAVA_ONLY.get(engine.runner, ())}
     python = {name: _python(value) for name, value in engine.options.items() if name not in java}
     python = {"runner": engine.runner, **_DEFAULTS.get(engine.runner, {}), **python}
+    python["experiments"] = [*_given_experiments(python), _NO_FREEZE]
     with _refusals_raised():
         PipelineOptions.from_dictionary(python).get_all_options()  # a view parses its own only when it is asked
         return PipelineOptions.from_dictionary(python | java)
@@ -101,6 +104,11 @@ def _known_to_python() -> set[str]:
 
     with _refusals_raised():
         return set(PipelineOptions([]).get_all_options())
+
+
+def _given_experiments(python: Mapping[str, object]) -> list[object]:
+    given = python.get("experiments", [])
+    return list(given) if isinstance(given, list) else [given]
 
 
 def _python(value: object) -> object:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,22 @@ from support.beam_jobs import (
     within,
     write_shards,
 )
-from support.flink import PINNED, TASK_MANAGERS, FlinkCluster, flink_cluster, java_jars, smallest
+from support.flink import TASK_MANAGERS, FlinkCluster, flink_cluster
 
 from mlcore.beam.combine import Shard
 from mlcore.beam.engine import prepared
 from mlcore.config.pipeline import Beam
+from mlcore.errors import ConfigError, EngineError
 from mlcore.statistics.spans import StatisticsJob, span_statistics
 from mlcore.transform.spans import analyze_spans
 from mlcore.transform.specs import FeatureSpec
 
 JOB_SECONDS = 150.0
+SPECS = (
+    FeatureSpec(name="carrier", transform="vocabulary", columns=(("carrier", "string"),)),
+    FeatureSpec(name="distance", transform="scale_to_z_score", columns=(("distance", "float64"),)),
+)
+NOTHING = Shard(key="k", path="no-such-file", target="/no/such/folder/state")
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +51,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 @pytest.fixture(scope="module")
 def engine(cluster: FlinkCluster) -> Iterator[Callable[[int], Beam]]:
-    """A block for every parallelism; one job server takes all jobs, and the cluster has Beam's jars already."""
+    """A block for every parallelism; one job server takes all jobs."""
     from apache_beam.options.pipeline_options import PortableOptions
 
     with prepared(cluster.engine(1)) as options:
         view: Any = options.view_as(PortableOptions)
-        shared = {"job_endpoint": view.job_endpoint, "files_to_stage": smallest(java_jars(PINNED))}
-        yield lambda parallelism: cluster.engine(parallelism, **shared)
+        yield partial(cluster.engine, job_endpoint=view.job_endpoint)
 
 
 @pytest.fixture
@@ -83,57 +89,51 @@ def kill_in_the_middle(gate: Path, job: Callable[[], list[str]], victim: Callabl
 def test_statistics_and_analysis_are_those_of_this_process(
     cluster: FlinkCluster, engine: Callable[[int], Beam], tmp_path: Path
 ) -> None:
-    """Both components' states are byte for byte the same; Flink ran a job for each, and they finished."""
+    """Both components' states are byte for byte the same; Flink ran a job for each, and they finished.
+
+    The first brings a job server of its own, which ships Beam's jars and is gone afterwards.
+    """
     before = len(cluster.jobs())
-    specs = [
-        FeatureSpec(name="carrier", transform="vocabulary", columns=(("carrier", "string"),)),
-        FeatureSpec(name="distance", transform="scale_to_z_score", columns=(("distance", "float64"),)),
-    ]
     files = []
     for day in range(4):
         files.append(tmp_path / f"{day}.parquet")
         pq.write_table(make_rows(seed=day), files[-1])
 
-    def states(name: str, where: Beam | None) -> dict[str, bytes]:
+    def states(name: str, statistics: Beam | None, analysis: Beam | None) -> dict[str, bytes]:
         folders = [tmp_path / name / kind / str(day) for kind in ("statistics", "analysis") for day in range(4)]
         for folder in folders:
             folder.mkdir(parents=True)
         jobs = [StatisticsJob(key=f.stem, examples=f, folder=o) for f, o in zip(files, folders[:4], strict=True)]
-        span_statistics(jobs, engine=where)
-        analyze_spans(files, folders[4:], specs, engine=where)
+        span_statistics(jobs, engine=statistics)
+        analyze_spans(files, folders[4:], SPECS, engine=analysis)
         return {
             str(p.relative_to(tmp_path / name)): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()
         }
 
-    there = within(2 * JOB_SECONDS, lambda: states("flink", engine(2)))
+    there = within(2 * JOB_SECONDS, lambda: states("flink", cluster.engine(1), engine(2)))
     assert len(there) == 8
-    assert there == states("here", None)
+    assert there == states("here", None, None)
     assert [job["state"] for job in cluster.jobs()[before:]] == ["FINISHED"] * 2
 
 
-@pytest.mark.parametrize("parallelism", [1, 4])
-def test_how_rows_are_divided_changes_nothing(
-    engine: Callable[[int], Beam], shards: list[Shard], parallelism: int
-) -> None:
-    """Every partitioning of the same rows gives the one SHA-256 that this process computes, at any parallelism."""
+def test_how_rows_are_divided_changes_nothing(engine: Callable[[int], Beam], shards: list[Shard]) -> None:
+    """Every partitioning of the same rows gives the one SHA-256 that this process computes."""
     expected = set(digests(shards, None))
     assert len(expected) == 1
-    found = within(JOB_SECONDS, lambda: digests(shards, engine(parallelism)))
+    found = within(JOB_SECONDS, lambda: digests(shards, engine(4)))
     assert found == list(expected) * len(PARTITIONINGS)
 
 
-def test_a_killed_python_worker_changes_nothing(
+def test_a_killed_python_worker_changes_nothing_in_bulk_reading(
     engine: Callable[[int], Beam], shards: list[Shard], tmp_path: Path
 ) -> None:
-    """A worker killed while it reads is replaced, and the bytes are the same."""
+    """A worker killed while it reads is replaced: every row arrives as it was written, once, and in order."""
     gate = tmp_path / "gate"
     gate.mkdir()
-    expected = digests(shards, None)
-    where = engine(2)
-    found = kill_in_the_middle(
-        gate, lambda: digests(shards, where, make=Gated(state_of, str(gate))), victim=lambda worker: worker
-    )
-    assert found == expected
+    expected = digests(shards, None, make=rows_read, fold=joined)
+    assert len(set(expected)) == 1
+    job = partial(digests, shards, engine(2), make=Gated(rows_read, str(gate)), fold=joined)
+    assert kill_in_the_middle(gate, job, victim=lambda worker: worker) == expected
 
 
 def test_a_killed_task_manager_changes_nothing(
@@ -143,20 +143,19 @@ def test_a_killed_task_manager_changes_nothing(
     gate = tmp_path / "gate"
     gate.mkdir()
     expected = digests(shards, None)
-    where = engine(3)
-    found = kill_in_the_middle(
-        gate, lambda: digests(shards, where, make=Gated(state_of, str(gate))), victim=cluster.task_manager_of
-    )
-    assert found == expected
+    job = partial(digests, shards, engine(3), make=Gated(state_of, str(gate)))
+    assert kill_in_the_middle(gate, job, victim=cluster.task_manager_of) == expected
     cluster.heal()
     assert cluster.task_managers() == TASK_MANAGERS
 
 
-def test_examples_are_read_in_bulk_by_a_job_that_brings_its_own_server(
-    cluster: FlinkCluster, shards: list[Shard]
-) -> None:
-    """Every row of every file arrives as it was written; the server is started for the job and gone afterwards."""
-    expected = digests(shards, None, make=rows_read, fold=joined)
-    where = cluster.engine(2, files_to_stage=smallest(java_jars(PINNED)))
-    found = within(JOB_SECONDS, lambda: digests(shards, where, make=rows_read, fold=joined))
-    assert found == expected
+def test_a_cluster_of_another_version_is_refused_before_anything_starts(cluster: FlinkCluster) -> None:
+    """The error names both versions, and that of a cluster that does not answer its address."""
+    with pytest.raises(ConfigError, match=r"runs Flink '?1\.19.* made for 1\.20"):
+        within(
+            JOB_SECONDS,
+            lambda: digests([NOTHING], cluster.engine(1, flink_version="1.20", flink_job_server_jar=__file__)),
+        )
+    with pytest.raises(EngineError, match="no Flink cluster answers") as caught:
+        within(JOB_SECONDS, lambda: digests([NOTHING], cluster.engine(1, flink_master="127.0.0.1:1")))
+    assert caught.value.where == "http://127.0.0.1:1"

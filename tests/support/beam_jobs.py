@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.csv import WriteOptions, write_csv
 
 from mlcore.beam.combine import Shard, accumulate
 from mlcore.config.pipeline import Beam
@@ -63,7 +65,9 @@ def merged(states: Sequence[bytes]) -> bytes:
 
 def rows_read(batches: Iterable[pa.RecordBatch]) -> bytes:
     """What was read, to the last value, and in which order."""
-    return pa.Table.from_batches(batches).to_pandas().to_csv(float_format="%.17g").encode()
+    buffer = io.BytesIO()
+    write_csv(pa.Table.from_batches(batches), buffer, WriteOptions(include_header=False))
+    return buffer.getvalue()
 
 
 def joined(states: Sequence[bytes]) -> bytes:

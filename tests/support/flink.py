@@ -94,8 +94,14 @@ class FlinkCluster:
 
     def engine(self, parallelism: int, **options: Any) -> Beam:
         """The block that runs a job here."""
-        given = {"flink_master": self.master, "parallelism": parallelism, "environment_type": "EXTERNAL"}
-        return Beam(runner="FlinkRunner", options=given | {"environment_config": f"localhost:{self._pool}"} | options)
+        given: dict[str, Any] = {
+            "flink_master": self.master,
+            "parallelism": parallelism,
+            "number_of_execution_retries": 5,
+            "environment_type": "EXTERNAL",
+            "environment_config": f"localhost:{self._pool}",
+        }
+        return Beam(runner="FlinkRunner", options=given | options)
 
     def task_manager_of(self, worker: int) -> int:
         """The process id of the task manager that a Python worker works for."""
@@ -143,7 +149,6 @@ class FlinkCluster:
                     "jvm-overhead": {"min": "64m", "max": "64m"},
                 },
             },
-            "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 5, "delay": "500 ms"}},
             "heartbeat": {"interval": 1000, "timeout": 10000},
             "classloader": {"resolve-order": "parent-first"},
             "io": {"tmp": {"dirs": str(self._folder)}},
@@ -194,8 +199,3 @@ def flink_cluster(folder: Path) -> Iterator[FlinkCluster]:
         yield cluster
     finally:
         cluster.stop()
-
-
-def smallest(files: Sequence[Path]) -> str:
-    """A jar to ship with a job where the cluster has them all."""
-    return str(min(files, key=lambda path: path.stat().st_size))

@@ -83,3 +83,43 @@ def test_a_huge_value_is_not_quoted_whole(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         load_pipeline(changed(tmp_path, "train: P60D", "train: " + "x" * 10_000))
     assert len(str(error.value)) < 1_000
+
+
+def test_the_platform_gives_the_engine_that_a_pipeline_leaves_open(tmp_path: Path) -> None:
+    """Without a file it is this process; the file's is for all pipelines; a pipeline's own block wins as a whole."""
+    folder = tmp_path / "config" / "pipelines"
+    folder.mkdir(parents=True)
+    path = changed(folder, "name: flight_delays", "name: flight_delays")
+    here = load_pipeline(path).beam
+    assert here is not None
+    assert (here.runner, here.options) == ("FnApiRunner", {})
+    platform = folder.parent / "platform.yaml"
+    platform.write_text("beam: {runner: FlinkRunner, options: {flink_master: 'jm:8081', parallelism: 4}}")
+    shared = load_pipeline(path).beam
+    assert shared is not None
+    assert (shared.runner, shared.options) == ("FlinkRunner", {"flink_master": "jm:8081", "parallelism": 4})
+    own = load_pipeline(changed(folder, "name: flight_delays", "name: flight_delays\nbeam: {runner: SparkRunner}")).beam
+    assert own is not None
+    assert (own.runner, own.options) == ("SparkRunner", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "beam: {runner: DirectRunner}",
+            r"platform\.yaml is not a valid platform file:\n  beam\.runner: .*'FnApiRunner'",
+        ),
+        ("beem: {}", "unknown key 'beem'; allowed: beam; did you mean 'beam'"),
+        ("beam: {options: {parallelism: {a: 1}}}", r"beam\.options\.parallelism"),
+    ],
+)
+def test_a_wrong_platform_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """Its mistakes are told like a pipeline's, with its own path."""
+    folder = tmp_path / "config" / "pipelines"
+    folder.mkdir(parents=True)
+    path = changed(folder, "name: flight_delays", "name: flight_delays")
+    (folder.parent / "platform.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_pipeline(path)
+    assert caught.value.where == str(folder.parent / "platform.yaml")
