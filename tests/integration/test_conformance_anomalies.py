@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from mlcore.cli.data.validate import check_file
-from mlcore.schema.anomalies import Anomaly
+from mlcore.schema.accept import accept
+from mlcore.schema.anomalies import Anomaly, Severity
+from mlcore.schema.files import format_schema, read_schema_file
 
 CASES = Path(__file__).parents[3] / "shared" / "conformance" / "anomalies"
 DISTANCE = 0.01
@@ -27,7 +29,7 @@ def cases() -> list[Any]:
     ]
 
 
-def check(case: dict[str, Any]) -> tuple[Anomaly, ...]:
+def check(case: dict[str, Any], schema: Path | None = None) -> tuple[Anomaly, ...]:
     train, changed = CASES / case["train"], CASES / case["changed"]
     comparison: dict[str | None, tuple[Path, dict[str, Path | None]]] = {
         None: (changed, {}),
@@ -35,7 +37,7 @@ def check(case: dict[str, Any]) -> tuple[Anomaly, ...]:
         "skew": (train, {"serving": changed}),
     }
     file, others = comparison[case["compare"]]
-    return check_file(file, CASES / case["schema"], others, environment=case["environment"])
+    return check_file(file, schema or CASES / case["schema"], others, environment=case["environment"])
 
 
 @pytest.mark.parametrize("case", cases())
@@ -64,3 +66,17 @@ def test_the_distances_are_tfdvs(case: dict[str, Any]) -> None:
 def test_what_tfdv_finds_clean_is_clean(case: dict[str, Any]) -> None:
     """Where TensorFlow Data Validation has nothing to say of a feature, neither have we."""
     assert [str(anomaly) for anomaly in check(case) if anomaly.feature is not None] == []
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case.values[0]["anomalies"]])
+def test_what_is_accepted_is_no_error_any_more(case: dict[str, Any], tmp_path: Path) -> None:
+    """Each anomaly says enough for the smallest change of the schema that lets the data pass."""
+    schema = read_schema_file(CASES / case["schema"])
+    file = tmp_path / "schema.pbtxt"
+    for _ in range(5):
+        file.write_text(format_schema(schema, file), encoding="utf-8")
+        errors = [anomaly for anomaly in check(case, file) if anomaly.severity is Severity.ERROR]
+        if not errors:
+            break
+        schema = accept(schema, errors[0])
+    assert [str(anomaly) for anomaly in errors] == []

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.data import data
-from mlcore.errors import ConfigError, DataError, MlcoreError, quoted
+from mlcore.errors import ConfigError, MlcoreError, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,14 +87,15 @@ def check_file(
         MlcoreError: A file or the schema cannot be read, or something that was asked for is not in them.
     """
     from mlcore.schema.comparators import Controls
+    from mlcore.schema.files import is_pbtxt, read_schema_file
     from mlcore.schema.findings import findings
     from mlcore.schema.history import Expectations, History
     from mlcore.schema.remedies import remedy
     from mlcore.schema.rows import duplicate_keys, example_rows
     from mlcore.schema.validate import validate as validate_summary
 
-    known = _read_schema(schema)
-    texts = [] if _is_pbtxt(schema) else _texts(known)
+    known = read_schema_file(schema)
+    texts = [] if is_pbtxt(schema) else _texts(known)
     expected = expected or Expectations()
     table = _read(file, known, texts, expected)
     summary = _summary(file, table, expected)
@@ -122,29 +123,6 @@ def check_file(
         )
         for anomaly in found
     )
-
-
-def _is_pbtxt(path: Path) -> bool:
-    return path.suffix in (".pbtxt", ".textproto")
-
-
-def _read_schema(path: Path) -> Schema:
-    if _is_pbtxt(path):
-        from mlcore.schema.pbtxt import read_pbtxt
-
-        return read_pbtxt(path)
-    import yaml
-
-    from mlcore.schema.schema import Schema
-
-    try:
-        return Schema.from_json(yaml.safe_load(path.read_bytes().decode()))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(
-            f"cannot read the schema: {quoted(str(error))}",
-            where=str(path),
-            next_step="give a schema of ours (YAML or JSON) or TFX's schema.pbtxt",
-        ) from error
 
 
 def _read(path: Path, schema: Schema, texts: Sequence[str], expected: Expectations | None = None) -> pa.Table:
