@@ -7,7 +7,7 @@ shards name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 _MOST_QUOTED = 600
+Make = Callable[[Iterable[pa.RecordBatch]], bytes]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,9 +45,10 @@ class Shard:
 def accumulate(
     shards: Sequence[Shard],
     *,
-    make: Callable[[Iterable[pa.RecordBatch]], bytes],
+    make: Make | Mapping[str, Make],
     fold: Callable[[Sequence[bytes]], bytes],
     columns: Sequence[str] | None = None,
+    dictionaries: bool = False,
     engine: Beam | None = None,
 ) -> None:
     """Write one state a key.
@@ -55,9 +57,10 @@ def accumulate(
 
     Args:
         shards: What to read, in the order to fold in.
-        make: From a shard's record batches, one at least, to its state; must be picklable.
+        make: From a shard's record batches, one at least, to its state; must be picklable. One, or one for each key.
         fold: From the states of a key, in shard order, to one; must be picklable.
         columns: Only these columns are read.
+        dictionaries: Whether strings are read as dictionaries, which is how Parquet stores them.
         engine: Where it runs; by default in this process.
 
     Raises:
@@ -73,7 +76,7 @@ def accumulate(
     failures.unlink(missing_ok=True)
     with prepared(engine) as options:
         try:
-            _run(shards, _Accumulate(make, columns), _Write(fold), _WriteFailures(str(failures)), options)
+            _run(shards, _Accumulate(make, columns, dictionaries), _Write(fold), _WriteFailures(str(failures)), options)
         except ArtifactError as error:  # not even the failures could be written; the runner kept the first line only
             raise ArtifactError(error.what, where=str(target), next_step=UNWRITABLE_NEXT) from error
         except Exception as error:
@@ -115,13 +118,15 @@ Keyed = tuple[tuple[str, str], tuple[int, bytes, Failure]]
 
 @dataclass(frozen=True, slots=True)
 class _Accumulate:
-    make: Callable[[Iterable[pa.RecordBatch]], bytes]
+    make: Make | Mapping[str, Make]
     columns: Sequence[str] | None
+    dictionaries: bool
 
     def __call__(self, element: tuple[int, Shard]) -> Keyed:
         index, shard = element
+        make = self.make if callable(self.make) else self.make[shard.key]
         try:
-            result = (index, self.make(batches(shard.path, self.columns)), "")
+            result = (index, make(batches(shard.path, self.columns, dictionaries=self.dictionaries)), "")
         except MlcoreError as error:
             result = (index, b"", record_of(error))
         return (shard.key, shard.target), result

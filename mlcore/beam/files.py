@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,19 +21,20 @@ def place(path: str) -> Path:
     return cast("Path", UPath(path)) if _remote(path) else Path(path)
 
 
-def batches(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+def batches(path: str, columns: Sequence[str] | None = None, *, dictionaries: bool = False) -> Iterator[pa.RecordBatch]:
     """The rows of a Parquet file; where there is none, an empty batch that has its columns.
 
     Args:
         path: A path or a URL.
         columns: Only these, in the file's order.
+        dictionaries: Whether strings come as dictionaries.
 
     Raises:
         ArtifactMissing: The file is not there.
         ArtifactCorrupt: It is no Parquet file, or lacks a column.
     """
     try:
-        with place(path).open("rb") as source, pq.ParquetFile(source) as file:
+        with place(path).open("rb") as source, _opened(source, dictionaries) as file:
             names = _names(file.schema_arrow.names, columns, path)
             if not file.metadata.num_rows:
                 schema = pa.schema([file.schema_arrow.field(name) for name in names])
@@ -45,6 +46,15 @@ def batches(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Reco
         if isinstance(error, FileNotFoundError):
             raise ArtifactMissing("a Parquet file is gone", where=path, next_step="run again") from error
         raise _corrupt(quoted(str(error)), path) from error
+
+
+def _opened(source: IO[bytes], dictionaries: bool) -> pq.ParquetFile:
+    if not dictionaries:
+        return pq.ParquetFile(source, pre_buffer=False)
+    metadata = pq.read_metadata(source)
+    fields = metadata.schema.to_arrow_schema()
+    strings = [field.name for field in fields if pa.types.is_string(field.type)]
+    return pq.ParquetFile(source, metadata=metadata, read_dictionary=strings, pre_buffer=False)
 
 
 def write(target: str, content: bytes) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlcore.components.base import SpanComponent, SpanTask
-from mlcore.core.types import ArtifactType
+from mlcore.core.types import ArtifactType, Json
 
 
 class StatisticsGen(SpanComponent):
@@ -16,13 +16,23 @@ class StatisticsGen(SpanComponent):
     code = ("statistics", "accumulators", "beam.combine", "beam.files")  # where it runs changes nothing
     libraries = ("pyarrow", "numpy")
 
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        return {"label": self.config.data.label.name}
+
     def run(self, tasks: Sequence[SpanTask]) -> None:
         from mlcore.ingest.examples import FILE_NAME
+        from mlcore.statistics.options import StatisticsOptions
         from mlcore.statistics.spans import StatisticsJob, span_statistics
 
         span_statistics(
             [
-                StatisticsJob(key=task.span.label, examples=task.source.path / FILE_NAME, folder=task.output.path)
+                StatisticsJob(
+                    key=task.span.label,
+                    examples=task.source.path / FILE_NAME,
+                    folder=task.output.path,
+                    options=StatisticsOptions(label=self.config.data.label.name, end=task.span.end),
+                )
                 for task in tasks
             ],
             engine=self.config.beam,

@@ -39,7 +39,8 @@ def sliced(table: pa.Table, name: str) -> Iterator[tuple[SliceKey, pa.Table]]:
             f"there is no column {quoted(name)} to slice by",
             next_step=f"choose one of {quoted(', '.join(table.column_names), 300)}",
         )
-    column = pa.chunked_array(table[name]).unify_dictionaries().combine_chunks()
+    table = table.unify_dictionaries()
+    column = table[name].combine_chunks()
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     values = [_plain(value) for value in encoded.dictionary.to_pylist()]
     if len(values) > MOST_SLICES:
