@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mlcore.components.base import SpanComponent, SpanTask
-from mlcore.core.types import ArtifactType, Json
+from mlcore.core.types import SPAN_FRAGMENT, ArtifactType, Json
 
 
 class ExampleGen(SpanComponent):
@@ -19,14 +19,28 @@ class ExampleGen(SpanComponent):
     @property
     def parameters(self) -> Mapping[str, Json]:
         data: dict[str, Json] = self.config.data.model_dump(mode="json")
-        source = {key: value for key, value in self.config.data.source.model_dump(mode="json").items() if key != "path"}
-        return {**data, "source": source}
+        del data["complete"]  # which says when spans are used, and nothing of what is in them
+        source = self.config.data.source
+        return {**data, "source": source.model_dump(mode="json", exclude=source.places)}
 
     def run(self, tasks: Sequence[SpanTask]) -> None:
         from mlcore.ingest.spans import SpanJob, ingest_spans
 
-        jobs = [SpanJob(span=task.span, path=task.source.path, folder=task.output.path) for task in tasks]
+        jobs = [
+            SpanJob(
+                span=task.span,
+                path=task.source.path,
+                folder=task.output.path,
+                shared=SPAN_FRAGMENT in task.source.artifact.uri,
+            )
+            for task in tasks
+        ]
         for task, ingested in zip(tasks, ingest_spans(jobs, self.config.data), strict=True):
             task.output.properties.update(
-                rows=ingested.rows, labelled=ingested.labelled, non_finite=dict(ingested.non_finite)
+                rows=ingested.rows,
+                labelled=ingested.labelled,
+                non_finite=dict(ingested.non_finite),
+                empty=list(ingested.empty),
             )
+            if ingested.splits:
+                task.output.properties["splits"] = dict(ingested.splits)

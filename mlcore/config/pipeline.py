@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     JsonValue,
     PlainSerializer,
+    PrivateAttr,
     Tag,
     TypeAdapter,
     WithJsonSchema,
@@ -134,6 +135,7 @@ class CsvSource(Section):
     A file that ends in ``.gz`` or ``.zst`` is decompressed. A relative path starts at the project folder.
     """
 
+    places: ClassVar[set[str]] = {"path"}
     type: Literal["csv"]
     path: str = Field(min_length=1)
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -151,6 +153,11 @@ class PostgresSource(Section):
     Give ``table`` or ``query``, and ``url`` or ``connection``. ``${NAME}`` in the URL is replaced by the environment
     variable, so that no secret stands in the file; ``connection`` is an Airflow connection, ``AIRFLOW_CONN_<NAME>``.
     """
+
+    places: ClassVar[set[str]] = {
+        "table", "query", "url", "connection", "partition_by", "connections", "updated_at",
+    }  # fmt: skip
+    """Keys that say where rows are and who reads them, not what they mean: equal rows of elsewhere are no news."""
 
     type: Literal["postgres"]
     table: str | None = Field(default=None, min_length=1, description="A table or view: public.flights")
@@ -275,7 +282,7 @@ Split = TimeSplit | HashSplit | ColumnSplit
 
 
 class Data(Section):
-    source: CsvSource
+    source: Annotated[CsvSource | PostgresSource, Discriminator("type")]
     columns: dict[str, ColumnType] = Field(min_length=1)
     event_timestamp: str
     key: tuple[str, ...] = Field(min_length=1)
@@ -460,6 +467,13 @@ class PipelineConfig(Section):
     monitor: Monitor | None = None
     alerts: Alerts = Alerts()
     beam: Beam | None = Field(default=None, description="By default what config/platform.yaml says")
+
+    _owned_schema: str | None = PrivateAttr(default=None)
+
+    @property
+    def owned_schema(self) -> str | None:
+        """The text of ``config/schemas/<name>.yaml``, where people own the schema; the loader reads it."""
+        return self._owned_schema
 
     @model_validator(mode="after")
     def _references_exist(self) -> PipelineConfig:

@@ -15,12 +15,17 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Where this installation keeps things. ``database_url`` may hold a password and is left out of ``repr``."""
+    """Where this installation keeps things.
+
+    ``database_url`` may hold a password, and so may ``variables``, what ``${NAME}`` in a pipeline file stands for:
+    they are left out of ``repr``.
+    """
 
     project: Path
     home: Path
     artifacts: str
     database_url: str | None = field(default=None, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -32,6 +37,7 @@ class Settings:
             home=home,
             artifacts=environ.get("MLCORE_ARTIFACTS") or str(home / "artifacts"),
             database_url=environ.get("MLCORE_DATABASE_URL") or None,
+            variables=dict(environ),
         )
 
     @property

@@ -47,6 +47,7 @@ def read_csv(path: Path, data: Data, span: Span) -> CsvRows:
         ConfigError: The encoding is unknown.
     """
     source = data.source
+    assert isinstance(source, CsvSource)
     _check_encoding(source.encoding)
     text = _content(path, span)
     if not text.strip():

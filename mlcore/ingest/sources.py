@@ -19,7 +19,7 @@ from mlcore.errors import ConfigError, quoted
 from mlcore.ingest.checks import check_span
 from mlcore.ingest.labels import with_label
 
-_MODULES = {"csv": "mlcore.ingest.csv_reader"}
+_MODULES = {"csv": "mlcore.ingest.csv_reader", "postgres": "mlcore.ingest.postgres.reader"}
 _READERS: dict[str, Reader] = {}
 
 
@@ -62,9 +62,18 @@ def read_span(data: Data, path: Path, span: Span) -> pa.Table:
         SpanMissing: The file is not there.
         MalformedData: The file cannot be read as configured, or its rows are not those of the span.
     """
-    rows = _reader(data.source.type)(path, data, span)
+    rows = read_rows(data, path, span)
     check_span(rows.table, data, span, rows.location)
     return with_label(rows.table, data)
+
+
+def read_rows(data: Data, path: Path, span: Span) -> Rows:
+    """The rows of a file as they are, not checked, with their places; ``span`` is what messages name.
+
+    Raises:
+        DataError: The file cannot be read as configured.
+    """
+    return _reader(data.source.type)(path, data, span)
 
 
 def _reader(source_type: str) -> Reader:

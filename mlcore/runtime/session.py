@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlcore.artifacts.store import ArtifactStore
@@ -16,12 +16,19 @@ from mlcore.registry.store import Registry
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """What a launch reads from and publishes to."""
+    """What a launch reads from and publishes to.
+
+    Attributes:
+        extracts: Where spans of databases are kept as files.
+        variables: What ``${NAME}`` in a pipeline file stands for.
+    """
 
     metadata: MetadataStore
     registry: Registry
     artifacts: ArtifactStore
     project: Path
+    extracts: Path
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @contextmanager
@@ -42,6 +49,8 @@ def open_session(settings: Settings) -> Iterator[Session]:
             registry=Registry(metadata),
             artifacts=ArtifactStore(settings.artifacts),
             project=settings.project,
+            extracts=settings.home / "extracts",
+            variables=settings.variables,
         )
     finally:
         metadata.close()
