@@ -1,27 +1,45 @@
-"""The training window's statistics to a schema."""
+"""What the data should look like: the schema that people own, or one inferred from the training window's statistics."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mlcore.components.base import Component, Inputs, Outputs
-from mlcore.core.types import ArtifactType
+from mlcore.core.digests import digest_bytes
+from mlcore.core.types import ArtifactType, Json
 
 
 class SchemaGen(Component):
-    """Infers what the data should look like from the days the model is trained on."""
+    """Gives ``config/schemas/<pipeline>.yaml`` where it exists, and infers a tolerant schema where it does not.
+
+    The file's content is a parameter: a changed file is another schema, and the data is checked against it again.
+    """
 
     inputs = {"statistics": ArtifactType.STATISTICS}
     outputs = {"schema": ArtifactType.SCHEMA}
     code = ("schema", "statistics", "accumulators", "components.summaries")
+    libraries = ("ruamel.yaml", "pydantic")
+
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        owned = self.config.owned_schema
+        return {"schema": None if owned is None else digest_bytes(owned.encode())}
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.components.summaries import dataset_summary
         from mlcore.schema.infer import TOLERANT, infer
         from mlcore.schema.schema import write_schema
+        from mlcore.schema.yaml_file import parse_yaml
         from mlcore.statistics.files import read_merged
 
-        schema = infer(dataset_summary("train", read_merged(inputs.paths("statistics"))), TOLERANT)
+        owned = self.config.owned_schema
+        if owned is None:
+            schema = infer(dataset_summary("train", read_merged(inputs.paths("statistics"))), TOLERANT)
+        else:
+            schema = parse_yaml(owned, where=f"config/schemas/{self.config.name}.yaml")
         write_schema(outputs["schema"].path, schema)
-        outputs["schema"].properties.update(features=len(schema.features))
+        outputs["schema"].properties.update(features=len(schema.features), owned=owned is not None)
 
     def summary(self, outputs: Inputs) -> str:
-        return f"{outputs.one('schema').artifact.properties['features']} features"
+        properties = outputs.one("schema").artifact.properties
+        return f"{properties['features']} features, {'owned' if properties['owned'] else 'inferred'}"

@@ -33,7 +33,26 @@ def load_pipeline(path: Path) -> PipelineConfig:
         )
     if config.beam is None:
         config = config.model_copy(update={"beam": load_platform(path.parent.parent).beam})
+    config._owned_schema = _owned_schema(schema_file(path.parent, config.name))
     return config
+
+
+def schema_file(pipelines: Path, name: str) -> Path:
+    """Where the schema that people own lies, beside the folder of pipeline files; it need not be there."""
+    return pipelines.parent / "schemas" / f"{name}.yaml"
+
+
+def _owned_schema(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the schema file: {quoted(str(error))}",
+            where=str(path),
+            next_step="check that it is a UTF-8 text file",
+        ) from error
 
 
 def load_platform(folder: Path) -> PlatformConfig:

@@ -11,11 +11,16 @@ def check_pipeline(config: PipelineConfig) -> None:
     Raises:
         ConfigError: A mapper, an option or a metric is unknown.
         ModelError: The estimator is unknown, or refuses its parameters.
+        InvalidSchema: The schema that people own is none.
     """
     from mlcore.evaluation.metrics import find_metric
     from mlcore.training.estimators import resolve_estimator
     from mlcore.transform.specs import specs_from_config
 
+    if config.owned_schema is not None:
+        from mlcore.schema.yaml_file import parse_yaml
+
+        parse_yaml(config.owned_schema, where=f"config/schemas/{config.name}.yaml")
     specs_from_config(config.features, config.data.columns)
     resolve_estimator(config.model.estimator, config.model.params)
     criteria = (criterion.metric for criterion in config.evaluation.validation_criteria)

@@ -1,0 +1,351 @@
+"""``mlcore schema infer|show|diff|accept|freeze``: what data should look like, owned by people."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mlcore.cli.context import console, notes, session, settings
+from mlcore.config.loader import find_pipeline, pipeline_names, schema_file
+from mlcore.errors import ConfigError, quoted
+
+if TYPE_CHECKING:
+    from mlcore.config.pipeline import PipelineConfig
+    from mlcore.schema.anomalies import Anomaly
+    from mlcore.schema.infer import InferenceOptions
+    from mlcore.schema.schema import Feature, Schema
+    from mlcore.schema.summary import DatasetSummary
+
+schema = typer.Typer(help="What data should look like, owned by people.", no_args_is_help=True)
+
+Source = Annotated[str, typer.Argument(help="A data file, or a pipeline.")]
+SchemaName = Annotated[str, typer.Argument(help="A schema file, or a pipeline that has one.")]
+Out = Annotated[Path | None, typer.Option(help="Write here: .yaml, .json, or .pbtxt for TFX. Default: print YAML.")]
+At = Annotated[str | None, typer.Option(help="Of a pipeline: the moment the run may know of, ISO 8601.")]
+Ranges = Annotated[bool, typer.Option("--enforce-ranges", help="The least and the greatest number become bounds.")]
+Tolerant = Annotated[bool, typer.Option("--tolerant", help="With the room a pipeline without its own schema has.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(schema, name="schema")
+
+
+@schema.command()
+def infer(
+    source: Source, at: At = None, out: Out = None, tolerant: Tolerant = False, enforce_ranges: Ranges = False
+) -> None:
+    """The schema that a file, or a pipeline's training window, meets; as TensorFlow Data Validation infers it."""
+    found = _inferred(source, at, tolerant=tolerant, enforce_ranges=enforce_ranges)
+    _put(found, out, header=f"Inferred from {source}{f' at {at}' if at else ''}.")
+
+
+@schema.command()
+def show(
+    name: SchemaName, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, out: Out = None
+) -> None:
+    """A schema as a table; with --out in another form, for instance as TFX's schema.pbtxt."""
+    found = _read(name)
+    if out is not None:
+        _put(found, out, header="")
+    elif as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        table = Table("feature", "type", "presence", "values", "owner", "doc", box=None)
+        for feature in found.features:
+            cells = (feature.name, feature.type.value, _presence(feature), _values(feature), feature.owner, feature.doc)
+            table.add_row(*(Text(cell) for cell in cells))
+        console.print(table)
+
+
+@schema.command()
+def diff(before: SchemaName, after: SchemaName) -> None:
+    """What changed between two schemas, key by key; exit code 1 when something did."""
+    from mlcore.schema.files import format_schema
+
+    texts = [format_schema(_read(name), None) for name in (before, after)]
+    lines = _difference(texts[0], texts[1], before, after)
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(1 if lines else 0)
+
+
+@schema.command()
+def accept(
+    name: SchemaName,
+    feature: Annotated[str | None, typer.Option(help="Only anomalies of this feature.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only anomalies of this kind.")] = None,
+    anomalies: Annotated[Path | None, typer.Option(help="What mlcore data validate --json wrote.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Or the data itself: it is checked now.")] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="A missing feature is not expected there, and stays elsewhere.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write the change; otherwise it is only shown.")] = False,
+) -> None:
+    """The smallest change of a schema after which an anomaly is none, as a diff; --yes writes it, comments stay."""
+    from mlcore.schema.accept import accept as accept_one
+    from mlcore.schema.yaml_file import read_text
+
+    path = _path(name)
+    changed = before = _read(str(path))
+    for anomaly in _chosen(_anomalies(name, path, feature, reason, anomalies, data), feature, reason):
+        changed = accept_one(changed, anomaly, environment=environment)
+    text = read_text(path)
+    new = text if changed == before else _updated(path, text, changed)
+    lines = _difference(text, new, str(path), str(path))
+    if not lines:
+        notes.print("nothing to change")
+    for line in lines:
+        typer.echo(line)
+    if yes and lines:
+        _write(path, new)
+        notes.print(Text(f"written to {path}"))
+    elif lines:
+        notes.print("not written; add --yes to write it")
+
+
+@schema.command()
+def freeze(
+    pipeline: Annotated[str, typer.Argument(help="The pipeline.")],
+    at: Annotated[str, typer.Option(help="The moment the run may know of, ISO 8601.")],
+    enforce_ranges: Ranges = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Without the room for what the next data is like.")] = False,
+) -> None:
+    """Make the inferred schema of a training window the pipeline's own: config/schemas/<pipeline>.yaml."""
+    path = schema_file(settings().pipelines, pipeline)
+    if path.exists():
+        raise ConfigError(
+            f"pipeline {pipeline} has a schema of its own already",
+            where=str(path),
+            next_step="change it by hand or by mlcore schema accept, or remove it first",
+        )
+    found = _inferred(pipeline, at, tolerant=not strict, enforce_ranges=enforce_ranges)
+    header = f"What the data of pipeline {pipeline} should look like. docs/reference/schema.md lists every key."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _put(_described(found, find_pipeline(settings().pipelines, pipeline)), path, header=header)
+
+
+def _inferred(source: str, at: str | None, *, tolerant: bool, enforce_ranges: bool) -> Schema:
+    from dataclasses import replace
+
+    from mlcore.schema.infer import TFDV, TOLERANT
+    from mlcore.schema.infer import infer as infer_schema
+
+    options: InferenceOptions = replace(TOLERANT if tolerant else TFDV, enforce_ranges=enforce_ranges)
+    return infer_schema(_summary(source, at), options)
+
+
+def _summary(source: str, at: str | None) -> DatasetSummary:
+    """The statistics of a file, or of a pipeline's training window."""
+    from mlcore.components.summaries import dataset_summary
+
+    path = Path(source)
+    if source in pipeline_names(settings().pipelines) and not path.is_file():
+        return _window_summary(source, at)
+    from mlcore.cli.data.files import read_table
+    from mlcore.schema.summary import DatasetSummary
+    from mlcore.statistics.accumulate import DatasetAccumulator
+
+    table = read_table(path)
+    if not table.num_rows:
+        return DatasetSummary(name=path.name, rows=0, features=())
+    return dataset_summary(path.name, DatasetAccumulator.of(table.to_batches()))
+
+
+def _window_summary(pipeline: str, at: str | None) -> DatasetSummary:
+    from mlcore.components.summaries import dataset_summary
+    from mlcore.core.request import RunRequest
+    from mlcore.core.window import iso, parse_moment
+    from mlcore.runtime.launch import read_payloads
+    from mlcore.runtime.local import run_graph
+    from mlcore.runtime.pipeline import EXAMPLE_GEN, STATISTICS_GEN, FromNode, Graph, Part
+    from mlcore.runtime.resolve import Resolver
+    from mlcore.statistics.files import read_merged
+
+    if at is None:
+        raise ConfigError(f"{pipeline} is a pipeline: say which window", next_step="add --at MOMENT")
+    config = find_pipeline(settings().pipelines, pipeline)
+    as_of = parse_moment(at, name="--at")
+    request = RunRequest(
+        pipeline=pipeline,
+        run=f"schema__{iso(as_of)}__{secrets.token_hex(3)}",
+        as_of=as_of,
+        origin={"host": socket.gethostname(), "pid": os.getpid()},
+    )
+    graph = Graph(nodes=(EXAMPLE_GEN, STATISTICS_GEN))
+    with session() as stores:
+        results = run_graph(stores, config, graph, request=request, observer=_Quiet())
+        resolver = Resolver(
+            config=config,
+            request=request,
+            monitoring=False,
+            upstream={result.node: result.execution_id for result in results},
+            session=stores,
+        )
+        statistics = resolver.resolve(FromNode(STATISTICS_GEN.name, part=Part.TRAIN))
+        inputs = read_payloads(stores, {"statistics": statistics})
+        return dataset_summary("train", read_merged(inputs.paths("statistics")))
+
+
+class _Quiet:
+    """An observer of a run whose result is the schema, not its steps."""
+
+    def started(self, node: str) -> None:
+        notes.print(Text(f"{node} ..."))
+
+    def finished(self, result: object) -> None:
+        del result
+
+
+def _described(found: Schema, config: PipelineConfig) -> Schema:
+    """With the owners and docs that the pipeline file has for its features."""
+    from dataclasses import replace
+
+    by_column = {given.column or name: given for name, given in config.features.items()}
+    features = [
+        replace(feature, doc=by_column[feature.name].doc, owner=by_column[feature.name].owner)
+        if feature.name in by_column
+        else feature
+        for feature in found.features
+    ]
+    return replace(found, features=tuple(features))
+
+
+def _path(name: str) -> Path:
+    """The file of a schema: of that name, or of the pipeline of that name."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    owned = schema_file(settings().pipelines, name)
+    if owned.is_file():
+        return owned
+    if name in pipeline_names(settings().pipelines):
+        raise ConfigError(
+            f"pipeline {name} has no schema of its own",
+            where=str(owned),
+            next_step=f"make one: mlcore schema freeze {name} --at MOMENT",
+        )
+    raise ConfigError(f"there is no schema {quoted(name)}", next_step="give a file, or a pipeline that has a schema")
+
+
+def _read(name: str) -> Schema:
+    from mlcore.schema.files import read_schema_file
+
+    return read_schema_file(_path(name))
+
+
+def _anomalies(
+    name: str, schema_path: Path, feature: str | None, reason: str | None, path: Path | None, data: Path | None
+) -> Sequence[Anomaly]:
+    """From a file, from data that is checked now, or only named by feature and reason."""
+    from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
+
+    if path is not None:
+        return _read_anomalies(path)
+    if data is not None:
+        from mlcore.cli.data.validate import check_file
+
+        return check_file(data, schema_path, {})
+    if reason is None:
+        raise ConfigError(
+            "which anomaly is not said",
+            where=name,
+            next_step="add --anomalies FILE or --data FILE, or --feature F --reason R",
+        )
+    if reason not in AnomalyType.__members__:
+        raise ConfigError(f"there is no kind of anomaly {quoted(reason)}", next_step=", ".join(AnomalyType.__members__))
+    return [Anomaly(type=AnomalyType(reason), severity=Severity.ERROR, description="", feature=feature)]
+
+
+def _read_anomalies(path: Path) -> Sequence[Anomaly]:
+    from mlcore.schema.anomalies import Anomaly
+    from mlcore.schema.yaml_file import read_text
+
+    try:
+        document: Any = json.loads(read_text(path))
+        items = document["anomalies"] if isinstance(document, dict) else document
+        return [Anomaly.from_json({"examples": [], **item}) for item in items]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"this is no list of anomalies: {quoted(str(error))}",
+            where=str(path),
+            next_step="give what mlcore data validate --json wrote, or an artifact's anomalies.json",
+        ) from error
+
+
+def _chosen(found: Sequence[Anomaly], feature: str | None, reason: str | None) -> Sequence[Anomaly]:
+    chosen = [
+        anomaly
+        for anomaly in found
+        if (feature is None or anomaly.feature == feature) and (reason is None or anomaly.type.value == reason)
+    ]
+    if not chosen:
+        names = ", ".join(f"{anomaly.feature or 'dataset'} {anomaly.type}" for anomaly in found[:20]) or "none"
+        raise ConfigError("there is no such anomaly to accept", next_step=f"there are: {names}")
+    return chosen
+
+
+def _difference(before: str, after: str, name_before: str, name_after: str) -> list[str]:
+    lines = before.splitlines(), after.splitlines()
+    return list(difflib.unified_diff(lines[0], lines[1], name_before, name_after, lineterm="", n=2))
+
+
+def _updated(path: Path, text: str, changed: Schema) -> str:
+    from mlcore.schema.files import JSON, format_schema, is_pbtxt
+    from mlcore.schema.yaml_file import update_yaml
+
+    if is_pbtxt(path) or path.suffix == JSON:
+        return format_schema(changed, path)
+    return update_yaml(text, changed, where=str(path))
+
+
+def _put(found: Schema, out: Path | None, *, header: str) -> None:
+    from mlcore.schema.files import format_schema
+
+    text = format_schema(found, out, header=header)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    _write(out, text)
+    notes.print(Text(f"{len(found.features)} features written to {out}"))
+
+
+def _write(path: Path, text: str) -> None:
+    """The whole file or nothing of it."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        beside.write_bytes(text.encode())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigError(
+            f"cannot write the schema: {error.strerror or error}", where=str(path), next_step="choose another place"
+        ) from error
+
+
+def _presence(feature: Feature) -> str:
+    if not feature.validated:
+        return str(feature.lifecycle_stage)
+    presence = feature.presence
+    parts = [f"{presence.min_fraction:.4g} of rows"] if presence.min_fraction else []
+    parts += [f"{presence.min_count} rows"] if presence.min_count > 1 or (presence.min_count and not parts) else []
+    return "at least " + ", ".join(parts) if parts else "optional"
+
+
+def _values(feature: Feature) -> str:
+    from mlcore.schema.schema import DOMAINS
+
+    if feature.string_domain is not None:
+        values = feature.string_domain.values
+        return ", ".join(value[:30] for value in values[:5]) + (f", ... ({len(values)})" if len(values) > 5 else "")
+    domain = next((getattr(feature, name) for name in DOMAINS if getattr(feature, name) is not None), None)
+    return str(domain).partition("(")[2].removesuffix(")") if domain is not None else ""
