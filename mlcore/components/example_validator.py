@@ -74,7 +74,8 @@ class ExampleValidator(Component):
         payload = outputs.one("anomalies")
         if not payload.artifact.properties["errors"]:
             return
-        from mlcore.schema.anomalies import Severity, read_anomalies
+        from mlcore.schema.anomalies import FILE_NAME, Severity, read_anomalies
+        from mlcore.schema.remedies import remedy
 
         errors = [found for found in read_anomalies(payload.path) if found.severity is Severity.ERROR]
         lines = [str(found) for found in errors[:_SHOWN]]
@@ -82,7 +83,7 @@ class ExampleValidator(Component):
         raise AnomaliesFound(
             f"{len(errors)} anomalies stop the run before training:\n  " + "\n  ".join([*lines, *more]),
             where=f"pipeline {self.config.name}, artifact {payload.artifact.id}",
-            next_step=f"{errors[0].remedy}: only the spans that changed are read again",
+            next_step=remedy(errors[0], self.config.name, anomalies=str(payload.path / FILE_NAME)),
         )
 
     def summary(self, outputs: Inputs) -> str:

@@ -14,8 +14,9 @@ FEWEST_ROWS = 50
 
 _VARIED = 0.8
 _HARDLY_VARIED = 0.95
+_VARIED_ONCE = 0.5
 """A column in which one value had more than this share in some earlier span may well be constant in another: a WARNING
-above the first, nothing above the second."""
+above the first, nothing above the second; of few spans nothing above the third."""
 
 _FACTORS = {
     24: "hours and days",
@@ -38,6 +39,7 @@ _BEYOND = 20
 
 _ALL_ROUND = 0.99
 _NOT_ROUND = 0.7
+_NEARLY_CONSTANT = 0.9
 _FEWEST_DECILES = 5
 
 
@@ -49,7 +51,7 @@ def constant(observed: FeatureSummary, history: History) -> Iterator[Anomaly]:
     if not before or any(span.distinct is None or span.distinct < 2 for span in before):
         return
     most = max(span.top_share if span.top_share is not None else 1.0 for span in before)
-    if most > _HARDLY_VARIED:
+    if most > (_HARDLY_VARIED if history.long else _VARIED_ONCE):
         return
     sure = history.long and most <= _VARIED
     least = min(span.distinct or 0 for span in before)
@@ -128,6 +130,8 @@ def rounded(observed: FeatureSummary, history: History) -> Iterator[Anomaly]:
     if reference is None or min(observed.present, reference.present) < FEWEST_ROWS:
         return
     if observed.distinct is None or observed.distinct < 2 or observed.type is not FeatureType.FLOAT:
+        return
+    if observed.top_share is not None and observed.top_share > _NEARLY_CONSTANT:
         return
     for decimals in sorted(observed.grains):
         before = _round_before(reference, decimals)

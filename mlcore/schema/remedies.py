@@ -27,21 +27,24 @@ _CORRECT: Mapping[AnomalyType, str] = {
 _AT_SOURCE = "correct the data at its source and deliver it again"
 
 
-def remedy(anomaly: Anomaly, schema: str | None) -> str:
+def remedy(anomaly: Anomaly, schema: str | None, *, data: str | None = None, anomalies: str | None = None) -> str:
     """What to do, as one line: what to correct, and the command that accepts the data as it is.
 
     Args:
         anomaly: What was found.
         schema: What the command line calls the schema that people own: its pipeline or its file; ``None`` where there
             is none, and so nothing to accept it into.
+        data: The file it was found in, where it was found in no pipeline.
+        anomalies: The file of anomalies that it is in, where there is one.
     """
     correct = _CORRECT.get(anomaly.type, _AT_SOURCE)
     if schema is None:
         return correct
-    return f"{correct}; if it is right as it is: {accept_command(anomaly, schema)}"
+    return f"{correct}; if it is right as it is: {_accept(anomaly, schema, data, anomalies)}"
 
 
-def accept_command(anomaly: Anomaly, schema: str) -> str:
-    """The command that changes the schema so that the anomaly is none, or no ERROR."""
-    feature = f" {shlex.quote(anomaly.feature)}" if anomaly.feature is not None else ""
-    return f"mlcore schema accept {shlex.quote(schema)}{feature} --reason {anomaly.type}"
+def _accept(anomaly: Anomaly, schema: str, data: str | None, anomalies: str | None) -> str:
+    """The command that shows, and with ``--yes`` writes, the change after which the anomaly is none, or no ERROR."""
+    options = {"feature": anomaly.feature, "reason": anomaly.type.value, "data": data, "anomalies": anomalies}
+    given = [f" --{name} {shlex.quote(value)}" for name, value in options.items() if value is not None]
+    return f"mlcore schema accept {shlex.quote(schema)}{''.join(given)}"

@@ -95,12 +95,12 @@ def check_file(
     from mlcore.schema.validate import validate as validate_summary
 
     known = read_schema_file(schema)
-    texts = [] if is_pbtxt(schema) else _texts(known)
+    own = not is_pbtxt(schema)
     expected = expected or Expectations()
-    table = _read(file, known, texts, expected)
+    table = _read(file, known, own, expected)
     summary = _summary(file, table, expected)
     controls = {
-        name: _summary(path, _read(path, known, texts), Expectations())
+        name: _summary(path, _read(path, known, own), Expectations())
         for name, path in others.items()
         if path is not None
     }
@@ -119,17 +119,21 @@ def check_file(
         replace(
             anomaly,
             examples=example_rows(batches, anomaly, known, show=expected.key, end=expected.as_of),
-            remedy=remedy(anomaly, str(schema)),
+            remedy=remedy(anomaly, str(schema), data=str(file)),
         )
         for anomaly in found
     )
 
 
-def _read(path: Path, schema: Schema, texts: Sequence[str], expected: Expectations | None = None) -> pa.Table:
-    """The table, its columns of the types the schema has for what text can be."""
+def _read(path: Path, schema: Schema, own: bool, expected: Expectations | None = None) -> pa.Table:
+    """The table, its columns of the types the schema has for what text can be.
+
+    TensorFlow Data Validation takes a CSV column of digits for whole numbers, whatever the schema says; a schema of our
+    own may say that they are strings, or numbers that happen to be whole.
+    """
     from mlcore.cli.data.files import read_table
 
-    table = read_table(path, texts)
+    table = read_table(path, _texts(schema) if own else ())
     asked_for = (*expected.key, expected.label, expected.event_timestamp) if expected else ()
     for asked in asked_for:
         if asked is not None and table.num_columns and asked not in table.column_names:
@@ -138,14 +142,11 @@ def _read(path: Path, schema: Schema, texts: Sequence[str], expected: Expectatio
                 where=str(path),
                 next_step=f"choose one of {', '.join(table.column_names[:20])}",
             )
-    return _with_times(table, schema, expected.event_timestamp if expected else None)
+    return _as_told(table, schema, own, expected.event_timestamp if expected else None)
 
 
 def _texts(schema: Schema) -> list[str]:
-    """Strings of digits: features without a domain, or with digits in it, that our own schema says are strings.
-
-    TensorFlow Data Validation takes a CSV column of digits for numbers, whatever the schema says.
-    """
+    """Features that may be strings of digits: without a domain, or with digits in it."""
     from mlcore.schema.summary import FeatureType
 
     strings = [feature for feature in schema.features if feature.type is FeatureType.STRING]
@@ -156,8 +157,8 @@ def _texts(schema: Schema) -> list[str]:
     ]
 
 
-def _with_times(table: pa.Table, schema: Schema, event_timestamp: str | None) -> pa.Table:
-    """Texts as moments, dates and truth values where the schema says so and all of them can be read."""
+def _as_told(table: pa.Table, schema: Schema, own: bool, event_timestamp: str | None) -> pa.Table:
+    """Texts as moments, dates and truth values, whole numbers as numbers, where the schema says so and all can be."""
     import pyarrow as pa
 
     from mlcore.schema.summary import FeatureType
@@ -170,7 +171,11 @@ def _with_times(table: pa.Table, schema: Schema, event_timestamp: str | None) ->
     types = {feature.name: wanted[feature.type] for feature in schema.features if feature.type in wanted}
     if event_timestamp is not None:
         types.setdefault(event_timestamp, wanted[FeatureType.TIMESTAMP])
+    floats = {feature.name for feature in schema.features if feature.type is FeatureType.FLOAT} if own else set()
     for index, name in enumerate(table.column_names):
+        if name in floats and pa.types.is_integer(table.schema.field(index).type):
+            table = table.set_column(index, name, table.column(index).cast(pa.float64(), safe=False))
+            continue
         if name in types and pa.types.is_string(table.schema.field(index).type):
             try:
                 table = table.set_column(index, name, table.column(index).cast(types[name]))

@@ -118,12 +118,17 @@ def test_text_is_typed_as_tfdv_types_it(
 
 def test_our_own_schema_may_say_that_digits_are_a_string(run: Callable[..., Result], tmp_path: Path) -> None:
     """A post code is what the YAML says it is; TFX's schema knows no such columns in a CSV file."""
-    (tmp_path / "own.yaml").write_text("version: 2\nfeatures:\n  code: {type: string}\n  day: {type: date}\n")
-    (tmp_path / "tfx.pbtxt").write_text('feature { name: "code" type: BYTES }\nfeature { name: "day" type: BYTES }')
-    columns = {"code": ["01234", "10115"], "day": ["2024-01-01", "2024-01-02"]}
+    (tmp_path / "own.yaml").write_text(
+        "version: 2\nfeatures:\n  code: {type: string}\n  day: {type: date}\n  price: {type: float64}\n"
+    )
+    (tmp_path / "tfx.pbtxt").write_text(
+        'feature { name: "code" type: BYTES } feature { name: "day" type: BYTES } feature { name: "price" type: FLOAT }'
+    )
+    columns = {"code": ["01234", "10115"], "day": ["2024-01-01", "2024-01-02"], "price": [1, 2]}
     assert run(columns, "--schema", str(tmp_path / "own.yaml")).exit_code == 0
     assert reasons(run(columns, "--schema", str(tmp_path / "tfx.pbtxt"), "--json")) == [
-        ("code", "UNEXPECTED_DATA_TYPE")
+        ("code", "UNEXPECTED_DATA_TYPE"),
+        ("price", "UNEXPECTED_DATA_TYPE"),
     ]
 
 

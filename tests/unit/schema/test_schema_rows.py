@@ -98,8 +98,8 @@ def test_every_kind_says_what_to_do(type_: AnomalyType) -> None:
     found = anomaly(type_, "two words")
     assert "\n" not in remedy(found, None)
     assert "mlcore schema accept" not in remedy(found, None)
-    assert "'two words'" in remedy(found, "flights")
-    assert remedy(found, "flights").endswith(type_.value)
+    assert remedy(found, "flights").endswith(f"mlcore schema accept flights --feature 'two words' --reason {type_}")
+    assert remedy(found, "s.yaml", data="d.csv").endswith(" --data d.csv")
 
 
 def test_every_kind_is_documented() -> None:
