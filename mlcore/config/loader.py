@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from mlcore.config.pipeline import PipelineConfig, PlatformConfig, Section
 from mlcore.errors import ConfigError, quoted
 
 _SHOWN_PROBLEMS = 10
+_OF_KINDS = (("data", "source"), ("data", "split"))
+_KIND = re.compile(r"^(?:Input tag .* found|Unable to extract tag) using (?:discriminator )?'(\w+)'")
 PLATFORM_FILE = "platform.yaml"
 """Beside the folder of the pipelines."""
 
@@ -138,7 +141,15 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 def _problem(location: tuple[int | str, ...], message: str, value: object) -> str:
-    key = ".".join(str(part) for part in location) or "(the whole file)"
+    key = ".".join(str(part) for part in _written(location, message)) or "(the whole file)"
     message = message.removeprefix("Value error, ")
     given = "" if isinstance(value, dict) else f" (given: {quoted(value)})"
     return f"  {key}: {message}{given}"
+
+
+def _written(location: tuple[int | str, ...], message: str) -> tuple[int | str, ...]:
+    """A key as it stands in the file: Pydantic puts the kind of a block into it, and leaves out what says the kind."""
+    kind = _KIND.search(message)
+    if kind is not None:
+        return (*location, kind[1])
+    return location[:2] + location[3:] if location[:2] in _OF_KINDS else location

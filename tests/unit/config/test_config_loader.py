@@ -37,6 +37,8 @@ def test_the_shipped_pipeline_is_valid() -> None:
         ("train: P60D", "train: PT30H", r"window\.train: .*whole number of data\.span"),
         ("max_memory: 2GiB", "max_memory: lots", r"max_memory: not a size"),
         ("type: csv", "type: xlsx", r"data\.source\.type: .*'csv'"),
+        ("type: csv", "delimiter: x", r"data\.source\.type: "),
+        ("type: csv", "type: csv\n    delimiter: ''", r"data\.source\.delimiter: "),
         (
             "event_timestamp: time_hour",
             "event_timestamp: when",
