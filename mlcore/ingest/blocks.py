@@ -1,0 +1,90 @@
+"""What every format gives: blocks of typed rows, and the rows that could not be read, each with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlcore.errors import MalformedData
+
+TEXT_LIMIT = 500
+"""So many characters of a bad row are kept."""
+
+
+class Reason(StrEnum):
+    """Why a row is no example."""
+
+    RAGGED = "ragged"
+    UNDECODABLE = "undecodable"
+    UNPARSABLE = "unparsable"
+    MISSING_KEY = "missing_key"
+    OUTSIDE_SPAN = "outside_span"
+    DUPLICATE_KEY = "duplicate_key"
+
+
+_NEXT = {
+    Reason.RAGGED: "correct the line; quote cells that hold the delimiter, and deliver the file whole",
+    Reason.UNDECODABLE: "write the file's real encoding as data.source.encoding (often cp1252 or latin-1), "
+    "or export UTF-8",
+    Reason.UNPARSABLE: "correct the value; change the type of the column in data.columns, or name the text that "
+    "stands for a missing value in data.source.null_values",
+    Reason.MISSING_KEY: "correct the export so that it is always there, or take it out of data.key",
+    Reason.OUTSIDE_SPAN: "put each row into the file of its span (spans are in UTC), or correct data.event_timestamp",
+    Reason.DUPLICATE_KEY: "remove the repeated rows, or add to data.key what tells them apart",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BadRow:
+    """One row that is no example.
+
+    Attributes:
+        file: Its file, as it was opened.
+        line: The line it starts on, from 1; in Parquet the number of the row.
+        reason: Why, in a word.
+        message: Why, in a sentence.
+        column: The column that is at fault, if it is one.
+        text: The row as it stands in the file, at most :data:`TEXT_LIMIT` characters of it.
+    """
+
+    file: str
+    line: int
+    reason: Reason
+    message: str
+    column: str | None
+    text: str
+
+    def error(self) -> MalformedData:
+        """The row as the error that stops a run."""
+        return MalformedData(self.message, where=f"{self.file}:{self.line}", next_step=_NEXT[self.reason])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """Some neighbouring rows of a file.
+
+    Attributes:
+        file: The file, as it was opened.
+        rows: Those that could be read, in the file's order and the types that were asked for.
+        lines: The line of each of them.
+        bad: The others.
+    """
+
+    file: str
+    rows: pa.RecordBatch
+    lines: npt.NDArray[np.int64]
+    bad: tuple[BadRow, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """All rows of this piece of the file: none is lost."""
+        return int(self.rows.num_rows) + len(self.bad)
+
+
+def bounded_text(raw: bytes) -> str:
+    """The beginning of a row; what is no UTF-8 is shown by its hexadecimal codes."""
+    return raw[:TEXT_LIMIT].decode("utf-8", "backslashreplace").rstrip("\r\n")[:TEXT_LIMIT]
