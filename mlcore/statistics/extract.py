@@ -102,6 +102,8 @@ def _column(name: str, column: ColumnAccumulator) -> ColumnSummary:
         top=_top(column) if apart else (),
         top_error=spilled.error if spilled else 0,
         ranks=tuple(np.sort(column.values.counts)[::-1][:_RANKS].tolist()) if apart else (),
+        nan=column.nan,
+        infinite=column.infinite,
         numeric=_numeric(column) if column.type in _NUMBERS and len(column.values.values) else None,
         string=_string(column) if column.type in TEXTS and count else None,
         time=_time(column) if column.type in TIMES and count else None,

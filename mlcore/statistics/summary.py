@@ -149,6 +149,7 @@ class ColumnSummary:
             and times of more different values than are kept apart.
         top_error: How much too low a count of ``top`` may be; 0 is exact.
         ranks: Rows of the most frequent value, of the second, and so on: a thousand at most; empty as ``top`` is.
+        nan, infinite: Rows with such a value; also where none is finite.
         numeric: Of ``int64``, ``float64`` and ``bool`` with a finite value, otherwise ``None``.
         string: Of ``string`` and ``bytes`` with a value, otherwise ``None``.
         time: Of ``date`` and ``timestamp`` with a value, otherwise ``None``.
@@ -166,6 +167,8 @@ class ColumnSummary:
     top: tuple[tuple[Value, int], ...] = ()
     top_error: int = 0
     ranks: tuple[int, ...] = ()
+    nan: int = 0
+    infinite: int = 0
     numeric: NumericSummary | None = None
     string: StringSummary | None = None
     time: TimeSummary | None = None

@@ -1,0 +1,189 @@
+"""``mlcore data compare``: two files, or two windows, side by side.
+
+Exit code 0: compared. 1: ``--fail-above`` was exceeded. 2: it could not be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlcore.cli.context import console, notes
+from mlcore.cli.data import data
+from mlcore.cli.data.output import number, percent, print_json, printable, sparkline, text_of, write_page
+from mlcore.errors import MlcoreError
+
+if TYPE_CHECKING:
+    from mlcore.cli.data.datasets import Dataset
+    from mlcore.components.differences import Difference
+    from mlcore.core.types import Json
+    from mlcore.statistics.summary import ColumnSummary
+
+SAME, EXCEEDED, NOT_COMPARED = 0, 1, 2
+_HALF = 10
+
+
+@data.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A file, an address, or NAME@WINDOW of a pipeline.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="What it is compared with, likewise.")],
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
+    fail_above: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Exit with 1 where a column's difference, or change of its missing share, is more."
+        ),
+    ] = None,
+) -> None:
+    """Every column of two datasets, most different first: exit code 0, 1 above --fail-above, 2 could not compare."""
+    try:
+        found = _compare(first, second, html, as_json=as_json)
+    except MlcoreError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(NOT_COMPARED) from error
+    if fail_above is None:
+        return
+    exceeded = [name for name, each in found.items() if each.largest > fail_above]
+    if exceeded:
+        names = ", ".join(printable(name) for name in exceeded[:_HALF])
+        more = f" and {len(exceeded) - _HALF} more" if len(exceeded) > _HALF else ""
+        notes.print(f"above {fail_above:g}: {names}{more}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(EXCEEDED)
+
+
+def _compare(first: str, second: str, html: Path | None, *, as_json: bool) -> dict[str, Difference]:
+    from mlcore.cli.data.datasets import open_dataset
+    from mlcore.components.differences import differences
+
+    sides = (open_dataset(first), open_dataset(second))
+    found = differences(sides[0].statistics, sides[1].statistics)
+    order = {name: place for place, name in enumerate(found)}
+    found = dict(sorted(found.items(), key=lambda item: (-(item[1].distance or 0.0), order[item[0]])))
+    if html is not None:
+        write_page(html, _page(sides, found, order))
+    if as_json:
+        print_json(_document(sides, found))
+    elif html is None:
+        _show(sides, found)
+    return found
+
+
+def _page(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference], order: Mapping[str, int]) -> str:
+    from mlcore.statistics.pages.html import render
+    from mlcore.statistics.pages.model import FeatureDifference, Page, Side
+
+    return render(
+        Page(
+            title=f"{sides[0].name} and {sides[1].name}",
+            sides=tuple(Side(name=side.name, dataset=side.statistics) for side in sides),
+            differences={
+                name: FeatureDifference(
+                    distance=found[name].distance,
+                    measure=found[name].measure.value,
+                    value=found[name].value,
+                    missing=found[name].missing,
+                )
+                for name in order
+            },
+        )
+    )
+
+
+def _document(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -> dict[str, Json]:
+    from mlcore.statistics.document import feature_document
+    from mlcore.statistics.extract import summarise
+
+    columns = [{column.name: column for column in summarise(side.statistics)} for side in sides]
+    return {
+        "first": {"name": sides[0].name, "rows": sides[0].statistics.rows},
+        "second": {"name": sides[1].name, "rows": sides[1].statistics.rows},
+        "features": {
+            name: {
+                "difference": each.distance,
+                "measure": each.measure.value,
+                "value": each.value,
+                "missing_change": each.missing,
+                "first": feature_document(columns[0][name]) if name in columns[0] else None,
+                "second": feature_document(columns[1][name]) if name in columns[1] else None,
+            }
+            for name, each in found.items()
+        },
+    }
+
+
+def _show(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -> None:
+    from mlcore.statistics.distributions import distribution
+    from mlcore.statistics.extract import summarise
+
+    columns = [{column.name: column for column in summarise(side.statistics)} for side in sides]
+    for letter, side in zip("AB", sides, strict=True):
+        rows = f"{letter}  {printable(side.name, 100)}: {side.statistics.rows:,} rows"
+        console.print(rows, markup=False, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("column", overflow="fold")
+    table.add_column("difference", justify="right")
+    table.add_column("measure", overflow="fold")
+    table.add_column("missing", justify="right")
+    table.add_column("median, or what changed most", justify="right", overflow="fold")
+    table.add_column("A", no_wrap=True)
+    table.add_column("B", no_wrap=True)
+    for name, each in found.items():
+        first, second = columns[0].get(name), columns[1].get(name)
+        bins = distribution([side.statistics.columns.get(name) for side in sides])
+        chosen = bins.middle or bins.bins
+        lines = ["", ""] if chosen is None else [sparkline(_fewer(counts)) for counts in chosen.counts]
+        table.add_row(
+            Text(printable(name)),
+            Text("" if each.distance is None else f"{each.distance:.3f}", style=_colour(each.distance)),
+            Text(each.measure.value),
+            Text(_arrow(_missing(first), _missing(second)), style=_colour(abs(each.missing))),
+            Text(_centre(each, first, second)),
+            *(Text(line) for line in lines),
+        )
+    console.print(table)
+
+
+def _colour(distance: float | None) -> str:
+    return "" if distance is None or distance < 0.1 else "yellow" if distance < 0.3 else "red"
+
+
+def _fewer(counts: tuple[int, ...]) -> list[int]:
+    """Every two bins as one."""
+    return [sum(counts[place : place + 2]) for place in range(0, len(counts), 2)]
+
+
+def _missing(column: ColumnSummary | None) -> str:
+    return "" if column is None else percent(column.missing / column.rows if column.rows else 0.0)
+
+
+def _arrow(first: str, second: str) -> str:
+    return first if first == second else f"{first or '-'} → {second or '-'}"
+
+
+def _centre(each: Difference, first: ColumnSummary | None, second: ColumnSummary | None) -> str:
+    if each.value is not None and each.distance:
+        shares = [_share(column, each.value) for column in (first, second)]
+        return f"{printable(each.value, 24)} {_arrow(*shares)}"
+    return _arrow(*(_median(column) for column in (first, second)))
+
+
+def _share(column: ColumnSummary | None, value: str) -> str:
+    if column is None or not column.count:
+        return ""
+    rows = next((count for found, count in column.top if text_of(found) == value), None)
+    return "rare" if rows is None else percent(rows / column.count)
+
+
+def _median(column: ColumnSummary | None) -> str:
+    if column is None:
+        return ""
+    if column.time is not None:
+        return column.time.median.strftime("%Y-%m-%d %H:%M")
+    return number(column.numeric.median) if column.numeric and column.type != "bool" else ""

@@ -1,0 +1,120 @@
+"""What the commands of ``mlcore data`` print: values from data made harmless, and files written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import typer
+
+from mlcore.cli.context import notes
+from mlcore.core.types import Json
+from mlcore.errors import DataError
+from mlcore.statistics.summary import ColumnSummary, Value
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_MOST = 40
+_LONG = 10_000
+"""Whole numbers below have no separators: most of them are years."""
+
+
+def printable(text: object, most: int = _MOST) -> str:
+    """A text of one line that cannot steer a terminal.
+
+    >>> printable("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    shown = "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in str(text)[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def percent(share: float) -> str:
+    """A share, short.
+
+    >>> percent(0.1234), percent(0.0), percent(0.00001)
+    ('12.3%', '0%', '<0.01%')
+    """
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if abs(share) < 0.0001:
+        return "<0.01%" if share > 0 else ">-0.01%"
+    return f"{share:.2%}" if abs(share) < 0.01 else f"{share:.1%}"
+
+
+def number(value: Value | None) -> str:
+    """A value of a table's cell.
+
+    >>> number(1234567), number(2013), number(0.123456), number(1e12), number(None)
+    ('1,234,567', '2013', '0.1235', '1e+12', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, (bool, str)):
+        return printable(text_of(value))
+    if float(value).is_integer() and abs(value) < 1e9:
+        return f"{int(value):,}" if abs(value) >= _LONG else str(int(value))
+    return f"{value:,.1f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def text_of(value: object) -> str:
+    """A value as people and JSON write it.
+
+    >>> text_of(True), text_of("True")
+    ('true', 'True')
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def sparkline(counts: Sequence[int]) -> str:
+    """Counts as a line of blocks; whatever is there has a block.
+
+    >>> sparkline([0, 1, 8])
+    ' ▁█'
+    """
+    most = max(counts, default=0)
+    return "".join(_BLOCKS[-(-count * (len(_BLOCKS) - 1) // most)] if count else " " for count in counts)
+
+
+def shape(column: ColumnSummary) -> str:
+    """A column's distribution on one line: blocks of numbers and times, the most frequent of other values."""
+    if column.numeric is not None and column.type != "bool":
+        return sparkline([each.count for each in column.numeric.histogram])
+    if column.time is not None:
+        return sparkline(column.time.histogram)
+    shown = [f"{printable(text_of(value), 16)} {percent(count / column.count)}" for value, count in column.top[:3]]
+    return ", ".join(shown)
+
+
+def print_json(document: Mapping[str, Json]) -> None:
+    """A JSON document on standard output."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_page(path: Path, content: str) -> None:
+    """Write a page whole, or not at all.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".html", delete=False) as file:
+            file.write(content)
+        readable = 0o666 & ~_umask()
+        Path(file.name).chmod(readable)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise DataError(
+            f"the page cannot be written: {error.strerror or error}",
+            where=str(path),
+            next_step="give --html a file in a folder that may be written",
+        ) from error
+    notes.print(f"wrote {path} ({len(content.encode()) / 1e6:.1f} MB)", highlight=False, markup=False, soft_wrap=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

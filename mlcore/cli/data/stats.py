@@ -1,0 +1,109 @@
+"""``mlcore data stats``: the statistics of a file, or of a window of a pipeline.
+
+Exit code 0: told. 1: it could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mlcore.cli.context import console
+from mlcore.cli.data import data
+from mlcore.cli.data.output import number, percent, print_json, printable, shape, write_page
+
+if TYPE_CHECKING:
+    from mlcore.statistics.summary import ColumnSummary, StatisticsSummary
+
+_SLICES = 30
+
+
+@data.command()
+def stats(
+    source: Annotated[
+        str, typer.Argument(help="A file or address (CSV, JSON Lines, Parquet), or a pipeline: NAME or NAME@WINDOW.")
+    ],
+    by: Annotated[
+        str | None, typer.Option(help="A column: statistics of the rows with each of its values, too.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Of a file: say what each column tells of this one.")] = None,
+    at: Annotated[str | None, typer.Option(help="Of a pipeline: what it trains on as of this moment.")] = None,
+    span: Annotated[str | None, typer.Option(help="Of a pipeline: from..to, dates or moments.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
+) -> None:
+    """Counts, moments, quantiles and top values of every column."""
+    from mlcore.cli.data.datasets import open_dataset
+    from mlcore.statistics.document import to_document
+    from mlcore.statistics.extract import describe
+    from mlcore.statistics.pages.html import render
+    from mlcore.statistics.pages.model import Page, Side
+
+    dataset = open_dataset(source, at=at, span=span, by=by, label=label)
+    if html is not None:
+        sides = (Side(name=dataset.name, dataset=dataset.statistics),)
+        write_page(html, render(Page(title=f"Statistics of {dataset.name}", sides=sides)))
+    if as_json:
+        print_json(to_document(describe(dataset.statistics)))
+    elif html is None:
+        _show(dataset.name, describe(dataset.statistics), by)
+
+
+def _show(name: str, summary: StatisticsSummary, by: str | None) -> None:
+    console.print(_table(f"{name}: {summary.rows:,} rows, {len(summary.columns):,} columns", summary.columns))
+    if summary.associations:
+        console.print(_associations(summary))
+    slices = [part for part in summary.slices if part.column == by]
+    for part in slices[:_SLICES]:
+        value = "(missing)" if part.value is None else printable(part.value)
+        columns = [column for column in part.columns if column.name != by]
+        console.print(_table(f"{printable(by)} = {value}: {part.rows:,} rows", columns))
+    if len(slices) > _SLICES:
+        console.print(f"... and {len(slices) - _SLICES} more values of {printable(by)}: --json has all", markup=False)
+
+
+def _table(title: str, columns: Iterable[ColumnSummary]) -> Table:
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("column", "type"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("missing", "distinct", "zeros", "mean", "std", "min", "median", "max"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("distribution", overflow="ellipsis", no_wrap=True)
+    for column in columns:
+        table.add_row(*_cells(column))
+    return table
+
+
+def _cells(column: ColumnSummary) -> tuple[Text, ...]:
+    missing = column.missing / column.rows if column.rows else 0.0
+    distinct = f"{'' if column.distinct_exact else '~'}{column.distinct:,}"
+    style = "red" if missing > 0.5 else ""
+    cells = [Text(printable(column.name)), Text(column.type), Text(percent(missing), style), Text(distinct)]
+    return (*cells, *(Text(text) for text in _numbers(column)), Text(shape(column)))
+
+
+def _numbers(column: ColumnSummary) -> tuple[str, ...]:
+    numeric, time = column.numeric, column.time
+    if time is not None:
+        form = "%Y-%m-%d" if column.type == "date" else "%Y-%m-%d %H:%M"
+        return ("", "", "", *(moment.strftime(form) for moment in (time.minimum, time.median, time.maximum)))
+    if numeric is None or column.type == "bool":
+        return ("",) * 6
+    moments = (numeric.mean, numeric.std, numeric.minimum, numeric.median, numeric.maximum)
+    return (percent(numeric.zeros / column.count), *(number(each) for each in moments))
+
+
+def _associations(summary: StatisticsSummary) -> Table:
+    table = Table(title="what each column tells of the label", title_justify="left", title_style="bold", box=None)
+    table.add_column("column", overflow="fold")
+    table.add_column("of the label", justify="right")
+    table.add_column("measure")
+    for each in summary.associations:
+        strength = Text(percent(each.strength), style="red" if each.strength > 0.9 else "")
+        table.add_row(Text(printable(each.column)), strength, each.kind.replace("_", " "))
+    return table

@@ -1,0 +1,161 @@
+"""``mlcore data stats`` and ``compare``: formats, tables, JSON, pages and exit codes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from mlcore.cli.main import app
+from mlcore.errors import MlcoreError
+
+CSV = "city,price,id\nBerlin,1.5,1\nParis,,2\nBerlin,2.5,3\n"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project without a pipeline and without a database."""
+    monkeypatch.setenv("MLCORE_PROJECT", str(tmp_path))
+    monkeypatch.setenv("MLCORE_DATABASE_URL", "postgresql+psycopg2://nobody@127.0.0.1:9/nothing")
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "a.csv").write_text(CSV)
+    return tmp_path
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["data", *map(str, arguments)])
+
+
+def document(*arguments: object) -> Any:
+    done = call(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_file_s_statistics_are_a_json_document(project: Path) -> None:
+    """Without a pipeline and without a database."""
+    found = document("stats", project / "a.csv")
+    assert found["rows"] == 3
+    assert found["features"]["city"]["top"] == [["Berlin", 2], ["Paris", 1]]
+    price = found["features"]["price"]
+    assert (price["type"], price["count"], price["missing"], price["mean"]) == ("float64", 2, 1, 2.0)
+
+
+def test_every_format_gives_the_same_statistics(project: Path) -> None:
+    """CSV, compressed CSV, JSON Lines and Parquet of the same rows."""
+    table = pa.table({"city": ["Berlin", "Paris", "Berlin"], "price": [1.5, None, 2.5], "id": [1, 2, 3]})
+    (project / "a.csv.gz").write_bytes(gzip.compress(CSV.encode()))
+    (project / "a.jsonl").write_text("\n".join(json.dumps(row) for row in table.to_pylist()))
+    pq.write_table(table, project / "a.parquet")
+    found = [document("stats", project / name) for name in ("a.csv", "a.csv.gz", "a.jsonl", "a.parquet")]
+    assert all(each == found[0] for each in found)
+
+
+def test_an_address_is_read_like_a_file(project: Path) -> None:
+    """Any that fsspec knows."""
+    assert document("stats", f"file://{project}/a.csv") == document("stats", project / "a.csv")
+
+
+def test_the_table_shows_every_column_and_no_control_character(project: Path) -> None:
+    """A name cannot steer the terminal."""
+    pq.write_table(pa.table({"a\x1b[31mb": [1.0], "city": ["\x1b]0;owned\x07"]}), project / "h.parquet")
+    done = call("stats", project / "h.parquet")
+    assert done.exit_code == 0
+    assert "\x1b[31mb" not in done.stdout
+    assert "\x07" not in done.stdout
+    assert r"a\x1b[31mb" in done.stdout
+    assert "1 rows, 2 columns" in done.stdout
+
+
+def test_by_gives_every_value_of_a_column_its_own_statistics(project: Path) -> None:
+    """In the table and in JSON."""
+    found = document("stats", project / "a.csv", "--by", "city")
+    assert [(each["value"], each["rows"]) for each in found["slices"]] == [("Berlin", 2), ("Paris", 1)]
+    assert "city = Berlin: 2 rows" in call("stats", project / "a.csv", "--by", "city").stdout
+
+
+def test_label_says_what_each_column_tells_of_it(project: Path) -> None:
+    """A column that is the label tells all of it."""
+    rows = "\n".join(f"{i % 2},{'yes' if i % 2 else 'no'},{i * 7 % 13}" for i in range(400))
+    (project / "l.csv").write_text(f"label,leak,noise\n{rows}\n")
+    found = {
+        each["feature"]: each["strength"]
+        for each in document("stats", project / "l.csv", "--label", "label")["associations"]
+    }
+    assert found["leak"] > 0.99
+    assert found["noise"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["gone.csv"], "gone.csv"),
+        (["a.csv", "--by", "nope"], "nope"),
+        (["a.csv", "--label", "nope"], "nope"),
+        (["a.csv", "--at", "2024-01-01T00:00Z"], "no window"),
+        (["nosuch://bucket/x.csv"], "cannot be opened"),
+        (["nosuch@2024-01-01T00:00Z"], "nosuch"),
+        (["broken.parquet"], "cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    """As an error with what to do next."""
+    monkeypatch.chdir(project)
+    (project / "broken.parquet").write_bytes(b"PAR1 not really")
+    done = call("stats", *arguments)
+    assert isinstance(done.exception, MlcoreError)
+    assert said in str(done.exception)
+    assert done.exception.next_step
+
+
+def test_pages_are_written_whole_and_only_when_asked(project: Path) -> None:
+    """JSON may be had with it; a folder that is not there is an error."""
+    done = call("stats", project / "a.csv", "--json", "--html", project / "s.html")
+    assert json.loads(done.stdout)["rows"] == 3
+    assert (project / "s.html").read_text().startswith("<!doctype html>")
+    assert sorted(path.name for path in project.iterdir()) == ["a.csv", "s.html"]
+    assert isinstance(call("stats", project / "a.csv", "--html", project / "no" / "s.html").exception, MlcoreError)
+
+
+def test_compare_sorts_by_difference(project: Path) -> None:
+    """Most different first, in the table, in JSON and on the page."""
+    (project / "b.csv").write_text("city,price,id\nBerlin,1.5,1\nRome,,2\nRome,2.5,3\n")
+    found = document("compare", project / "a.csv", project / "b.csv", "--html", project / "c.html")
+    assert list(found["features"]) == ["city", "price", "id"]
+    assert found["features"]["city"]["measure"] == "L-infinity"
+    assert found["features"]["city"]["value"] == "Rome"
+    assert found["features"]["city"]["difference"] == pytest.approx(2 / 3)
+    assert found["features"]["id"]["difference"] == 0.0
+    assert (project / "c.html").exists()
+    shown = call("compare", project / "a.csv", project / "b.csv").stdout
+    assert shown.index("city") < shown.index("price")
+
+
+def test_compare_s_exit_code_says_what_became_of_it(project: Path) -> None:
+    """0 compared, 1 above the limit, 2 could not compare; a change of the missing share counts."""
+    (project / "b.csv").write_text("city,price,id\nBerlin,,1\nParis,,2\nBerlin,2.5,3\n")
+    pair = (project / "a.csv", project / "b.csv")
+    assert call("compare", *pair).exit_code == 0
+    assert call("compare", project / "a.csv", project / "a.csv", "--fail-above", "0").exit_code == 0
+    exceeded = call("compare", *pair, "--fail-above", "0.3")
+    assert exceeded.exit_code == 1
+    assert "price" in exceeded.stderr
+    assert call("compare", project / "a.csv", project / "gone.csv").exit_code == 2
+
+
+def test_a_file_without_rows_has_statistics(project: Path) -> None:
+    """Of no rows: its columns, all counts zero."""
+    (project / "e.csv").write_text("city,price\n")
+    found = document("stats", project / "e.csv")
+    assert found["rows"] == 0
+    assert list(found["features"]) == ["city", "price"]
+    assert call("stats", project / "e.csv").exit_code == 0
+    assert document("compare", project / "a.csv", project / "e.csv")["features"]["id"]["measure"] == "only on one side"
