@@ -29,7 +29,7 @@ test: lint ## All checks, then all tests against real services
 	@$(BIN)/python -m pytest -q
 
 test-flink: $(STAMP) ## Statistics and analysis on a real Flink cluster and on Spark, started here; needs Java
-	@$(BIN)/python -m pytest -q tests/integration/test_beam_flink.py tests/integration/test_beam_spark.py
+	@MLCORE_TEST_ENGINES=all $(BIN)/python -m pytest -q tests/integration/test_beam_flink.py tests/integration/test_beam_spark.py
 
 demo: $(STAMP) ## The whole loop on real flights; keeps running until make stop
 	@$(BIN)/mlcore demo

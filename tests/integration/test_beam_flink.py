@@ -116,11 +116,15 @@ def test_statistics_and_analysis_are_those_of_this_process(
     assert [job["state"] for job in cluster.jobs()[before:]] == ["FINISHED"] * 2
 
 
-def test_how_rows_are_divided_changes_nothing(engine: Callable[[int], Beam], shards: list[Shard]) -> None:
-    """Every partitioning of the same rows gives the one SHA-256 that this process computes."""
+@pytest.mark.skipif(not os.environ.get("MLCORE_TEST_ENGINES"), reason="a job each takes long: make test-flink runs it")
+@pytest.mark.parametrize("parallelism", [1, 2, 3, 4])
+def test_how_rows_are_divided_changes_nothing(
+    engine: Callable[[int], Beam], shards: list[Shard], parallelism: int
+) -> None:
+    """Every partitioning of the same rows gives the one SHA-256 that this process computes, at any parallelism."""
     expected = set(digests(shards, None))
     assert len(expected) == 1
-    found = within(JOB_SECONDS, lambda: digests(shards, engine(4)))
+    found = within(JOB_SECONDS, lambda: digests(shards, engine(parallelism)))
     assert found == list(expected) * len(PARTITIONINGS)
 
 
@@ -132,18 +136,20 @@ def test_a_killed_python_worker_changes_nothing_in_bulk_reading(
     gate.mkdir()
     expected = digests(shards, None, make=rows_read, fold=joined)
     assert len(set(expected)) == 1
-    job = partial(digests, shards, engine(2), make=Gated(rows_read, str(gate)), fold=joined)
+    job = partial(digests, shards, engine(3), make=Gated(rows_read, str(gate)), fold=joined)
     assert kill_in_the_middle(gate, job, victim=lambda worker: worker) == expected
 
 
 def test_a_killed_task_manager_changes_nothing(
     cluster: FlinkCluster, engine: Callable[[int], Beam], shards: list[Shard], tmp_path: Path
 ) -> None:
-    """The other one takes over, and the bytes are the same."""
+    """The other one takes over, and every partitioning of the same rows still gives the one SHA-256."""
     gate = tmp_path / "gate"
     gate.mkdir()
     expected = digests(shards, None)
-    job = partial(digests, shards, engine(3), make=Gated(state_of, str(gate)))
+    assert len(set(expected)) == 1
+    assert len(expected) == len(PARTITIONINGS)
+    job = partial(digests, shards, engine(4), make=Gated(state_of, str(gate)))
     assert kill_in_the_middle(gate, job, victim=cluster.task_manager_of) == expected
     cluster.heal()
     assert cluster.task_managers() == TASK_MANAGERS

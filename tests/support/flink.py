@@ -97,7 +97,6 @@ class FlinkCluster:
         given: dict[str, Any] = {
             "flink_master": self.master,
             "parallelism": parallelism,
-            "number_of_execution_retries": 5,
             "environment_type": "EXTERNAL",
             "environment_config": f"localhost:{self._pool}",
         }
@@ -149,6 +148,7 @@ class FlinkCluster:
                     "jvm-overhead": {"min": "64m", "max": "64m"},
                 },
             },
+            "restart-strategy": {"type": "fixed-delay", "fixed-delay": {"attempts": 5, "delay": "500 ms"}},
             "heartbeat": {"interval": 1000, "timeout": 10000},
             "classloader": {"resolve-order": "parent-first"},
             "io": {"tmp": {"dirs": str(self._folder)}},
