@@ -4,7 +4,8 @@ MlcoreError
 ├── ConfigError              a pipeline file or a setting is wrong
 ├── WindowError              a run has no window, or an impossible one
 ├── DataError                source data is missing or cannot be read
-│   ├── SpanMissing          a span of the window has no data
+│   ├── SpanMissing          a span of the window has no data, or not all of it yet
+│   ├── VersionGone          the version of a span that a run must read was overwritten at its source
 │   └── MalformedData        data is there and cannot be parsed
 ├── AnomaliesFound           anomalies of severity ERROR stop the run
 ├── ArtifactError            an output's files are missing, changed or cannot be written
@@ -88,7 +89,11 @@ class DataError(MlcoreError):
 
 
 class SpanMissing(DataError):
-    """A span of the window has no data."""
+    """A span of the window has no data, or not all of it yet: it may be there later."""
+
+
+class VersionGone(DataError):
+    """The version of a span that a run must read is neither at its source nor in the artifact store."""
 
 
 class MalformedData(DataError):

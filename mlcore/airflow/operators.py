@@ -28,6 +28,7 @@ from mlcore.errors import (
     MlcoreError,
     ModelError,
     NoChampion,
+    SpanMissing,
     WindowError,
 )
 from mlcore.runtime.pipeline import Graph
@@ -42,6 +43,8 @@ _LOG = logging.getLogger(__name__)
 
 INCURABLE = (ConfigError, WindowError, AnomaliesFound, BlessingMissing, DataError, ModelError)
 """Errors that trying again cannot cure: the run fails at once, and the alert goes out now and not after the retries."""
+MAY_BE_CURED = (SpanMissing,)
+"""Those among them that time may cure: data that is late is waited for, with Airflow's back-off between the tries."""
 
 
 class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped to mypy
@@ -151,5 +154,7 @@ def _airflow_errors() -> Iterator[None]:
         yield
     except NoChampion as error:
         raise AirflowSkipException(str(error)) from error
+    except MAY_BE_CURED:
+        raise
     except INCURABLE as error:
         raise AirflowFailException(str(error)) from error

@@ -18,7 +18,7 @@ from typing import cast
 from upath import UPath
 
 from mlcore.artifacts.digests import digest_file, digest_folder, files_below
-from mlcore.core.types import Artifact, ArtifactType
+from mlcore.core.types import SPAN_FRAGMENT, Artifact, ArtifactType
 from mlcore.errors import DISK_FULL, ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted, storage_refused
 
 __all__ = ["ArtifactStore", "digest_file", "execution_of"]
@@ -57,6 +57,7 @@ class ArtifactStore:
         Raises:
             ArtifactError: A relative place would lie outside the root.
         """
+        uri = uri.split(SPAN_FRAGMENT, 1)[0]
         if uri.startswith("/"):
             return Path(uri)
         if "://" in uri:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.pipeline import PipelineConfig, Split, TimeSplit
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Artifact, ArtifactType, Json
+from mlcore.core.types import Artifact, ArtifactType, Json, SplitName
 from mlcore.core.window import Span
 from mlcore.errors import MlcoreError
 
@@ -26,9 +26,18 @@ SPANS = "spans"
 """Output name of every span component: one artifact a span."""
 
 
+SPLIT = (ArtifactType.EXAMPLES, ArtifactType.STATISTICS)
+"""Artifacts with one folder a split, where time does not split rows; an input's path is that of the split it takes."""
+
+
+def split_folders(split: Split) -> tuple[str, ...]:
+    """Where the splits lie in an Examples or a Statistics artifact; in itself where time splits rows."""
+    return (".",) if isinstance(split, TimeSplit) else tuple(SplitName)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payload:
-    """A recorded artifact and the folder (for a source file: the file) it lies in."""
+    """A recorded artifact and the folder (for a source file: the file) it lies in; of a split artifact the split's."""
 
     artifact: Artifact
     path: Path
@@ -83,6 +92,7 @@ class Component(ABC):
         outputs: Artifact type by output name; one artifact each.
         code: Modules and packages below ``mlcore`` whose source decides the outputs, apart from the component's own.
         libraries: Distributions whose version decides the outputs.
+        without: Names of the spans of its inputs' windows that are not there, and that the run does without.
     """
 
     inputs: ClassVar[Mapping[str, ArtifactType]]
@@ -93,6 +103,7 @@ class Component(ABC):
     def __init__(self, config: PipelineConfig, request: RunRequest) -> None:
         self.config = config
         self.request = request
+        self.without: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> Mapping[str, Json]:

@@ -31,6 +31,7 @@ class Evaluator(Component):
             "evaluation": self.config.evaluation.model_dump(mode="json"),
             "label": data.label.name,
             "event_timestamp": data.event_timestamp,
+            "without": list(self.without),
         }
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
@@ -66,6 +67,7 @@ class Evaluator(Component):
             rows=evaluation.overall.rows,
             start=iso(window.start),
             end=iso(window.end),
+            without=list(self.without),
             baseline=None if baseline is None else baseline.artifact.id,
         )
         outputs["blessing"].properties.update(gate=GATE, blessed=verdict.blessed, reasons=list(verdict.reasons))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlcore.components.base import SpanComponent, SpanTask
+from mlcore.components.base import SpanComponent, SpanTask, split_folders
 from mlcore.core.types import ArtifactType, Json
 
 
@@ -25,15 +25,22 @@ class StatisticsGen(SpanComponent):
         from mlcore.statistics.options import StatisticsOptions
         from mlcore.statistics.spans import StatisticsJob, span_statistics
 
+        folders = [
+            (task, task.source.path / name, task.output.path / name)
+            for task in tasks
+            for name in split_folders(self.config.data.split)
+        ]
+        for _, _, written in folders:
+            written.mkdir(exist_ok=True)
         span_statistics(
             [
                 StatisticsJob(
-                    key=task.span.label,
-                    examples=task.source.path / FILE_NAME,
-                    folder=task.output.path,
+                    key=f"{task.span.label}/{written.name}",
+                    examples=examples / FILE_NAME,
+                    folder=written,
                     options=StatisticsOptions(label=self.config.data.label.name, end=task.span.end),
                 )
-                for task in tasks
+                for task, examples, written in folders
             ],
             engine=self.config.beam,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlcore.components.base import Component, Inputs, Outputs, Payload
+from mlcore.core.digests import digest_json
 from mlcore.core.types import ArtifactType, Json
 from mlcore.core.window import Interval, iso
 from mlcore.errors import DataError
@@ -20,7 +21,12 @@ class Trainer(Component):
 
     @property
     def parameters(self) -> Mapping[str, Json]:
-        return {"model": self.config.model.model_dump(mode="json"), "label": self.config.data.label.name}
+        return {
+            "model": self.config.model.model_dump(mode="json"),
+            "label": self.config.data.label.name,
+            "without": list(self.without),
+            "split": self.config.data.split.model_dump(mode="json"),
+        }
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.ingest.examples import read_examples
@@ -51,7 +57,11 @@ class Trainer(Component):
         )
         save_model(outputs["model"].path, trained.pipeline, graph.to_json(), metadata)
         outputs["model"].properties.update(
-            rows=trained.rows, train_start=metadata.train_start, train_end=metadata.train_end
+            rows=trained.rows,
+            train_start=metadata.train_start,
+            train_end=metadata.train_end,
+            without=list(self.without),
+            split=digest_json(self.config.data.split.model_dump(mode="json")),
         )
 
     def summary(self, outputs: Inputs) -> str:

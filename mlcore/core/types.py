@@ -13,6 +13,10 @@ from mlcore.core.window import Span
 Json: TypeAlias = Union[str, int, float, bool, None, "list[Json]", "dict[str, Json]"]
 
 
+SPAN_FRAGMENT = "#span="
+"""Before the name of a span in the place of a source file that holds several."""
+
+
 class ArtifactType(StrEnum):
     """What an artifact is. A ``SOURCE_FILE`` is the user's: it is recorded, never written, never collected."""
 
@@ -52,6 +56,13 @@ class EventType(StrEnum):
     INPUT = "INPUT"
     OUTPUT = "OUTPUT"
     CACHED_OUTPUT = "CACHED_OUTPUT"
+
+
+class SplitName(StrEnum):
+    """What rows are for, where both kinds come from the same spans; also their folders in an artifact."""
+
+    TRAIN = "train"
+    EVALUATION = "evaluation"
 
 
 class ContextType(StrEnum):

@@ -220,7 +220,7 @@ class Span(Interval):
 
     @property
     def label(self) -> str:
-        """A short, sortable, file-safe name: ``2013-01-02`` for a UTC day, ``2013-01`` a month, else ``20130102T0600Z``.
+        """A sortable, file-safe name: ``2013-01-02`` for a UTC day, ``2013-01`` a month, else ``20130102T0600Z``.
 
         >>> Span(start=parse_moment("2013-01-02T00:00Z"), end=parse_moment("2013-01-03T00:00Z")).label
         '2013-01-02'

@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection
 
-from mlcore.components.base import Component, Inputs, Output, Payload, SpanComponent
+from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payload, SpanComponent
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Artifact, ExecutionState, NewArtifact, NewExecution
+from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
 from mlcore.errors import ArtifactMissing, MlcoreError
 from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.runtime.attempts import attempt
@@ -30,6 +31,9 @@ from mlcore.runtime.spans import launch_spans
 from mlcore.runtime.waiting import waiting
 
 _LOG = logging.getLogger(__name__)
+_NAMED = 5
+Splits = Mapping[str, SplitName | None]
+"""By input name, the split of its artifacts that it takes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,11 +82,18 @@ def launch(
         )
         with _recorded(session, node, request):
             inputs = {key: resolver.resolve(binding) for key, binding in node.inputs.items()}
+        splits = {key: resolver.split(binding) for key, binding in node.inputs.items()}
         if issubclass(node.component, SpanComponent):
-            spans = launch_spans(session, node.component(config), request, inputs["source"])
+            spans = launch_spans(session, node.component(config), request, inputs["source"], splits.get("source"))
             execution_id, state, summary = spans.execution_id, spans.state, spans.summary
+            if node.component.output is ArtifactType.EXAMPLES:
+                resolver.require_complete(session.metadata.outputs(execution_id)[SPANS])
         else:
-            execution_id, state, summary = _launch(session, node, node.component(config, request), inputs)
+            component = node.component(config, request)
+            component.without = resolver.without
+            execution_id, state, summary = _launch(session, node, component, inputs, splits)
+        if resolver.without:
+            summary += f", without {', '.join(resolver.without[:_NAMED])}" + ", ..." * (len(resolver.without) > _NAMED)
         _LOG.info("%s: %s %s", node.name, state.value, summary)
     return LaunchResult(
         node=node.name,
@@ -112,7 +123,7 @@ def _recorded(session: Session, node: Node, request: RunRequest) -> Iterator[Non
 
 
 def _launch(
-    session: Session, node: Node, component: Component, inputs: Mapping[str, Sequence[Artifact]]
+    session: Session, node: Node, component: Component, inputs: Mapping[str, Sequence[Artifact]], splits: Splits
 ) -> tuple[int, ExecutionState, str]:
     request = component.request
     execution = NewExecution(
@@ -128,7 +139,7 @@ def _launch(
         execution_id, outputs = reused
         state = ExecutionState.CACHED
     else:
-        execution_id, state = _run_locked(session, component, execution, inputs)
+        execution_id, state = _run_locked(session, component, execution, inputs, splits)
         outputs = session.metadata.outputs(execution_id)
     payloads = read_payloads(session, outputs)
     component.check(payloads)
@@ -136,7 +147,11 @@ def _launch(
 
 
 def _run_locked(
-    session: Session, component: Component, execution: NewExecution, inputs: Mapping[str, Sequence[Artifact]]
+    session: Session,
+    component: Component,
+    execution: NewExecution,
+    inputs: Mapping[str, Sequence[Artifact]],
+    splits: Splits,
 ) -> tuple[int, ExecutionState]:
     """Run under the fingerprint's lock: of two equal executions at once, the second waits and reuses."""
     keys = [execution.fingerprint] if execution.fingerprint else []
@@ -144,7 +159,7 @@ def _run_locked(
         reused = _reuse(session, execution, inputs)
         if reused is not None:
             return reused[0], ExecutionState.CACHED
-        readable = read_payloads(session, inputs)
+        readable = read_payloads(session, inputs, splits)
         begun = session.metadata.begin(execution, _ids(inputs))
         try:
             with log_context(execution=begun.id), attempt(session, [begun.id]):
@@ -205,8 +220,10 @@ def _reuse(
     return recorded.id, outputs
 
 
-def read_payloads(session: Session, artifacts: Mapping[str, Sequence[Artifact]]) -> Inputs:
-    """Artifacts with the folders they lie in.
+def read_payloads(
+    session: Session, artifacts: Mapping[str, Sequence[Artifact]], splits: Splits | None = None
+) -> Inputs:
+    """Artifacts with the folders they lie in; of those that are split, the folder of the split an input takes.
 
     Raises:
         ArtifactMissing: A folder is gone.
@@ -215,8 +232,14 @@ def read_payloads(session: Session, artifacts: Mapping[str, Sequence[Artifact]])
     for key, found in artifacts.items():
         for artifact in found:
             session.artifacts.verify(artifact)
-        payloads[key] = [Payload(artifact=artifact, path=session.artifacts.path(artifact.uri)) for artifact in found]
+        split = (splits or {}).get(key)
+        payloads[key] = [Payload(artifact=artifact, path=_path(session, artifact, split)) for artifact in found]
     return Inputs(payloads)
+
+
+def _path(session: Session, artifact: Artifact, split: SplitName | None) -> Path:
+    path = session.artifacts.path(artifact.uri)
+    return path / split if split is not None and artifact.type in SPLIT else path
 
 
 def _ids(artifacts: Mapping[str, Sequence[Artifact]]) -> dict[str, list[int]]:

@@ -22,6 +22,7 @@ from mlcore.components.trainer import Trainer
 from mlcore.components.transform import Transform
 from mlcore.components.transform_analyzer import TransformAnalyzer
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.types import SplitName
 from mlcore.errors import ConfigError, quoted
 
 
@@ -34,6 +35,17 @@ class Part(StrEnum):
     REFERENCE = "reference"
     CURRENT = "current"
     LABELLED = "labelled"
+
+    @property
+    def rows(self) -> SplitName | None:
+        """Where time does not split rows: which of a span's rows an input takes, ``None`` for all."""
+        match self:
+            case Part.ALL:
+                return None
+            case Part.EVALUATION | Part.LABELLED:
+                return SplitName.EVALUATION
+            case _:
+                return SplitName.TRAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
-from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.pipeline import PipelineConfig, TimeSplit
+from mlcore.core.digests import digest_json
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Artifact
+from mlcore.core.types import Artifact, ArtifactType, SplitName
 from mlcore.core.window import (
     Interval,
     MonitorWindow,
@@ -19,10 +23,11 @@ from mlcore.core.window import (
     resolve_window,
 )
 from mlcore.errors import MetadataError, MlcoreError, NoChampion
+from mlcore.ingest.paths import span_missing
 from mlcore.registry.store import ModelVersion
 from mlcore.runtime.pipeline import Baseline, Binding, FromNode, Part, Sources
 from mlcore.runtime.session import Session
-from mlcore.runtime.sources import source_files
+from mlcore.runtime.sources import is_complete, source_spans
 
 
 def training_window(config: PipelineConfig, request: RunRequest) -> TrainingWindow:
@@ -48,6 +53,9 @@ def monitor_window(config: PipelineConfig, request: RunRequest) -> MonitorWindow
     )
 
 
+_LOG = logging.getLogger(__name__)
+
+
 @dataclass(kw_only=True)
 class Resolver:
     """Resolves one node's inputs. It reads stores; it changes nothing but the record of source files seen.
@@ -62,16 +70,60 @@ class Resolver:
     monitoring: bool
     upstream: Mapping[str, int]
     session: Session
+    _without: set[Span] = field(default_factory=set)
 
     def resolve(self, binding: Binding) -> tuple[Artifact, ...]:
         """The artifacts an input takes, in span order."""
         match binding:
             case Sources(part=part):
-                return source_files(self.session, self.config, self.spans(part))
+                return self._from_sources(part)
             case FromNode(node=node, output=output, part=part):
                 return self._from_node(node, output, part)
             case Baseline(output=output, required=required):
                 return self._from_baseline(output, required=required)
+
+    def split(self, binding: Binding) -> SplitName | None:
+        """Which of its artifacts' rows an input takes; ``None`` for all there are."""
+        if isinstance(binding, Baseline) or isinstance(self.config.data.split, TimeSplit):
+            return None
+        return binding.part.rows
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The spans that are not among what was resolved, and that the run does without."""
+        return tuple(span.label for span in sorted(self._without))
+
+    def require_complete(self, examples: Sequence[Artifact]) -> None:
+        """Check, once they were read, that enough spans are complete.
+
+        Raises:
+            SpanMissing: Too few are.
+        """
+        absent = {one.span: one.uri for one in examples if one.span and not is_complete(self.config, one)}
+        self._do_without(absent, "are not complete (data.complete)")
+
+    def _from_sources(self, part: Part) -> tuple[Artifact, ...]:
+        found = source_spans(self.session, self.config, self.spans(part), self.request.as_of)
+        reason = found.absent[0].reason if found.absent else ""
+        self._do_without({absent.span: absent.place for absent in found.absent}, reason)
+        return found.artifacts
+
+    def _do_without(self, absent: Mapping[Span, str], reason: str) -> None:
+        if not absent:
+            return
+        gone = self._without | set(absent)
+        for part, interval in self._parts.items():
+            spans = list(interval.spans(self.config.data.span))
+            missing = [span for span in spans if span in gone]
+            if missing and len(spans) - len(missing) < _needed(self._share(part), len(spans)):
+                asked = len(self.spans(Part.ALL))
+                raise span_missing(sorted(absent.items()), asked=asked, what=reason)
+        self._without = gone
+        _LOG.warning("going on without %d spans: %s", len(gone), ", ".join(self.without[:20]))
+
+    def _share(self, part: Part) -> float:
+        least = self.config.window.min_spans
+        return least.train if part in (Part.TRAIN, Part.REFERENCE) else least.eval
 
     def spans(self, part: Part) -> tuple[Span, ...]:
         """The spans of one part of the window, in time order, each once."""
@@ -93,14 +145,25 @@ class Resolver:
     def baseline(self) -> ModelVersion | None:
         """The champion of the run's time: promoted by then, and blind to the rows it will be judged on."""
         if self.monitoring:
-            judged_from = monitor_window(self.config, self.request).labelled.start
+            judged = monitor_window(self.config, self.request).labelled
             exclude = None
         else:
-            judged_from = training_window(self.config, self.request).evaluation.start
+            judged = training_window(self.config, self.request).evaluation
             exclude = self._challenger_digest()
+        if not isinstance(self.config.data.split, TimeSplit):
+            champion = self._champion(judged.end, exclude)
+            if champion is not None and self._split_alike(champion):
+                return champion  # the same rows of every span were kept from it
+        return self._champion(judged.start, exclude)
+
+    def _champion(self, judged_from: datetime, exclude: str | None) -> ModelVersion | None:
         return self.session.registry.baseline(
             self.config.name, as_of=self.request.as_of, evaluation_start=judged_from, exclude_digest=exclude
         )
+
+    def _split_alike(self, champion: ModelVersion) -> bool:
+        (model,) = self.session.metadata.artifacts([champion.artifact_id])
+        return model.properties.get("split") == digest_json(self.config.data.split.model_dump(mode="json"))
 
     def _required_baseline(self) -> ModelVersion:
         if self.baseline is None:
@@ -132,17 +195,29 @@ class Resolver:
                 where=f"run {self.request.run}",
                 next_step="run the nodes before it first",
             ) from error
-        if part is Part.ALL:
+        if artifacts and artifacts[0].type is ArtifactType.EXAMPLES:
+            artifacts = tuple(one for one in artifacts if is_complete(self.config, one))
+        if part is Part.ALL and all(artifact.span is None for artifact in artifacts):
             return artifacts
-        return _of_spans(artifacts, self.spans(part), node)
+        return self._of_spans(artifacts, self.spans(part), node)
+
+    def _of_spans(self, artifacts: Sequence[Artifact], spans: Sequence[Span], node: str) -> tuple[Artifact, ...]:
+        by_span = {artifact.span: artifact for artifact in artifacts}
+        missing = [span for span in spans if span not in by_span]
+        if missing and not self._may_miss:
+            raise MetadataError(
+                f"{node} made nothing for {len(missing)} spans of the window, the first is {missing[0].label}",
+                next_step="run it again: the champion, and with it the window, changed while the run was under way",
+            )
+        self._do_without(dict.fromkeys(missing, f"output of {node}"), "are not there or not complete")
+        return tuple(by_span[span] for span in spans if span in by_span)
+
+    @property
+    def _may_miss(self) -> bool:
+        least = self.config.window.min_spans
+        return (least.train, least.eval) != (1.0, 1.0)
 
 
-def _of_spans(artifacts: Sequence[Artifact], spans: Sequence[Span], node: str) -> tuple[Artifact, ...]:
-    by_span = {artifact.span: artifact for artifact in artifacts}
-    missing = [span.label for span in spans if span not in by_span]
-    if missing:
-        raise MetadataError(
-            f"{node} made nothing for {len(missing)} spans of the window, the first is {missing[0]}",
-            next_step="run it again: the champion, and with it the window, changed while the run was under way",
-        )
-    return tuple(by_span[span] for span in spans)
+def _needed(share: float, spans: int) -> int:
+    """How many of so many spans must be there: an integer is a number of them, anything else a fraction."""
+    return min(share, spans) if isinstance(share, int) else max(1, math.ceil(share * spans))

@@ -1,66 +1,185 @@
-"""Which source files a window reads, in which version: recorded by content digest, hashed only when they changed."""
+"""Which source data a window reads, in which version: recorded by content digest, hashed only when it changed.
+
+What a source holds now is told by its finder (:mod:`mlcore.runtime.files`, or another that gives ``Found`` and
+``Absent``); what it held before is recorded. A run reads the version that its moment knew, whose Examples are in the
+artifact store when its bytes are long gone from the source.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 
-from mlcore.artifacts.store import digest_file
-from mlcore.config.pipeline import PipelineConfig
-from mlcore.core.types import Artifact, ArtifactType, NewArtifact
-from mlcore.core.window import Span
-from mlcore.ingest.paths import existing_paths
+from mlcore.config.pipeline import PipelineConfig, PostgresSource
+from mlcore.core.digests import digest_json
+from mlcore.core.types import Artifact, ArtifactType, Json, NewArtifact
+from mlcore.core.window import Span, iso, parse_moment
+from mlcore.errors import VersionGone
+from mlcore.metadata import sources as records
+from mlcore.runtime.extracts import find_extracts
+from mlcore.runtime.files import Absent, Found, file_stamp, find_files
 from mlcore.runtime.session import Session
+from mlcore.runtime.versions import Version, known_version
+
+_LOG = logging.getLogger(__name__)
+_STAMP = ("size_bytes", "mtime_ns", "ctime_ns", "inode")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Found:
-    span: Span
-    path: Path
-    size_bytes: int
-    mtime_ns: int
+class SourceSpans:
+    """What there is of the spans asked for.
 
-
-def source_files(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> tuple[Artifact, ...]:
-    """The source file of every span as a recorded artifact, in span order.
-
-    A file whose size and modification time are those of its newest recorded version is not read again.
-
-    Raises:
-        SpanMissing: Files are not there; the message says which and how many.
+    Attributes:
+        artifacts: The version to read of each span that is there, in span order.
+        absent: The others.
     """
-    found = _find(session, config, spans)
-    known = session.metadata.newest_sources(config.name, [str(file.path) for file in found])
-    changed = [file for file in found if not _is(known.get(str(file.path)), file)]
-    registered = session.metadata.register_sources([_new(config, file) for file in changed])
-    known |= {artifact.uri: artifact for artifact in registered}
-    return tuple(known[str(file.path)] for file in found)
+
+    artifacts: tuple[Artifact, ...]
+    absent: tuple[Absent, ...]
 
 
-def _find(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> list[_Found]:
-    paths = existing_paths(config.data.source, spans, session.project)
-    return [_status(span, path) for span, path in zip(spans, paths, strict=True)]
+def source_spans(session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime) -> SourceSpans:
+    """The recorded version of every span that a run as of a moment reads; what is new at the source is recorded.
+
+    A file whose size, times and inode are those of its recorded version is not read.
+    """
+    looked = _find(session, config, spans)
+    source = source_name(config)
+    with session.metadata.begun() as connection:
+        recorded = records.versions(connection, config.name, source, spans)
+    present = _record(session, config, [found for found in looked if isinstance(found, Found)], recorded)
+    several = {span: _ordered(found, present.get(span)) for span, found in recorded.items()}
+    several |= {span: [artifact] for span, artifact in present.items() if span not in several}
+    chosen = _choose(session, config, several, as_of)
+    absent = tuple(found for found in looked if isinstance(found, Absent) and found.span not in chosen)
+    return SourceSpans(artifacts=tuple(chosen[span] for span in spans if span in chosen), absent=absent)
 
 
-def _status(span: Span, path: Path) -> _Found:
-    status = path.stat()
-    return _Found(span=span, path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+def source_name(config: PipelineConfig) -> str:
+    """What the versions of a span are versions of: another path is another source."""
+    source = config.data.source
+    if isinstance(source, PostgresSource):
+        return f"{source.type}:{source.table or digest_json(source.query)}"
+    return f"{source.type}:{source.path}"
 
 
-def _is(artifact: Artifact | None, file: _Found) -> bool:
-    return artifact is not None and (
-        artifact.properties.get("size_bytes"),
-        artifact.properties.get("mtime_ns"),
-    ) == (file.size_bytes, file.mtime_ns)
+def _find(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> list[Found | Absent]:
+    source, data = config.data.source, config.data
+    if isinstance(source, PostgresSource):
+        return find_extracts(session, config, spans)
+    return find_files(source, spans, session.project, grain=data.span, marker=data.complete.marker)
 
 
-def _new(config: PipelineConfig, file: _Found) -> NewArtifact:
+def _record(
+    session: Session, config: PipelineConfig, found: Sequence[Found], recorded: dict[Span, list[Artifact]]
+) -> dict[Span, Artifact]:
+    """The artifact of what each span is now."""
+    known: dict[Span, Artifact] = {}
+    changed: list[NewArtifact] = []
+    for now in found:
+        same = [version for version in recorded.get(now.span, ()) if _is(version, now)]
+        if same:
+            known[now.span] = same[-1]
+        else:
+            changed.append(_new(config, now, recorded.get(now.span, ())))
+    for artifact in session.metadata.register_sources(changed):
+        assert artifact.span is not None
+        known[artifact.span] = artifact
+    return known
+
+
+def _is(artifact: Artifact, found: Found) -> bool:
+    properties = artifact.properties
+    return artifact.uri == found.uri and all(properties.get(key) == value for key, value in found.stamp.items())
+
+
+def _new(config: PipelineConfig, found: Found, recorded: Sequence[Artifact]) -> NewArtifact:
+    digest = found.digest()
+    earlier = [version for version in recorded if (version.uri, version.digest) == (found.uri, digest)]
+    delivered = earlier[-1].properties.get("delivered") if earlier else iso(found.delivered)
+    properties: dict[str, Json] = {
+        **found.stamp,
+        "source": source_name(config),
+        "version": found.version,
+        "delivered": delivered,
+    }
     return NewArtifact(
         type=ArtifactType.SOURCE_FILE,
-        uri=str(file.path),
-        digest=digest_file(file.path),
+        uri=found.uri,
+        digest=digest,
         pipeline=config.name,
-        span=file.span,
-        properties={"size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns},
+        span=found.span,
+        properties=properties,
     )
+
+
+def _ordered(recorded: Sequence[Artifact], present: Artifact | None) -> list[Artifact]:
+    """Oldest first: by the source's own number, then as they were seen; what is there now is the newest."""
+    rest = [version for version in recorded if present is None or version.id != present.id]
+    ordered = sorted(rest, key=lambda version: (int(str(version.properties.get("version", 0))), version.id))
+    return ordered if present is None else [*ordered, present]
+
+
+def _choose(
+    session: Session, config: PipelineConfig, versions: dict[Span, list[Artifact]], as_of: datetime
+) -> dict[Span, Artifact]:
+    chosen = {span: found[-1] for span, found in versions.items()}
+    several = {span: found for span, found in versions.items() if len(found) > 1}
+    if not several:
+        return chosen
+    ids = [version.id for found in several.values() for version in found]
+    with session.metadata.begun() as connection:
+        settled = records.settled(connection, ids)
+        examples = records.examples(connection, ids)
+    for span, found in several.items():
+        whole = [one for one in found if one.id not in examples or is_complete(config, examples[one.id])] or found[-1:]
+        known = known_version([_version(one) for one in whole], settled, as_of)
+        chosen[span] = next(one for one in whole if one.id == known.id)
+        if chosen[span] != found[-1]:
+            _LOG.info(
+                "span %s was corrected later: as of %s it is what was first seen at %s",
+                span.label,
+                iso(as_of),
+                iso(chosen[span].created_at),
+            )
+    return chosen
+
+
+def _version(artifact: Artifact) -> Version:
+    delivered = artifact.properties.get("delivered")
+    return Version(
+        id=artifact.id,
+        first_seen=artifact.created_at,
+        delivered=artifact.created_at if delivered is None else parse_moment(str(delivered)),
+    )
+
+
+def is_complete(config: PipelineConfig, examples: Artifact) -> bool:
+    """Whether a span's Examples hold what ``data.complete`` asks for."""
+    rule, rows, empty = config.data.complete, examples.properties.get("rows"), examples.properties.get("empty")
+    enough = not isinstance(rows, int) or rows >= rule.min_rows
+    return enough and not (isinstance(empty, list) and set(rule.columns) & set(empty))
+
+
+def check_present(session: Session, source: Artifact) -> None:
+    """Check that a source still holds the version that was recorded: it is about to be read, or was just now.
+
+    Raises:
+        VersionGone: It does not.
+    """
+    path = session.artifacts.path(source.uri)
+    try:
+        stamp = file_stamp(path)
+    except FileNotFoundError:
+        stamp = {}
+    if {key: source.properties.get(key) for key in _STAMP} != stamp:
+        label = source.span.label if source.span else ""
+        raise VersionGone(
+            f"the version of span {label} that was first seen at {iso(source.created_at)} cannot be read:"
+            f" the file was {'overwritten' if stamp else 'removed'}, and its Examples are not in the artifact store",
+            where=str(path),
+            next_step="put that version of the file back and run again; or run with a later moment (--at),"
+            " which reads the version that is there now",
+        )

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from mlcore.components.base import SPANS, Output, Payload, SpanComponent, SpanTask
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Artifact, ExecutionState, NewArtifact, NewExecution
+from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
 from mlcore.errors import ArtifactMissing, MetadataError
 from mlcore.metadata.store import Publication
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.fingerprint import fingerprint
 from mlcore.runtime.session import Session
+from mlcore.runtime.sources import check_present
 from mlcore.runtime.waiting import waiting
 
 _LOG = logging.getLogger(__name__)
@@ -34,15 +35,19 @@ class SpansResult:
 
 
 def launch_spans(
-    session: Session, component: SpanComponent, request: RunRequest, sources: Sequence[Artifact]
+    session: Session,
+    component: SpanComponent,
+    request: RunRequest,
+    sources: Sequence[Artifact],
+    split: SplitName | None = None,
 ) -> SpansResult:
-    """One output for every source, in order, made now or earlier."""
+    """One output for every source, in order, made now or earlier; of a split of it where one is named."""
     by_fingerprint = {fingerprint(component, {"source": [source]}): source for source in sources}
     known = _known(session, list(by_fingerprint))
     missing = [key for key in by_fingerprint if key not in known]
     for start in range(0, len(missing), PORTION_SPANS):
         portion = {key: by_fingerprint[key] for key in missing[start : start + PORTION_SPANS]}
-        known |= _work_locked(session, component, request, portion)
+        known |= _work_locked(session, component, request, portion, split)
     made = [known[key] for key in by_fingerprint]
     gathered = session.metadata.record_cached(
         _execution(component, request, fingerprint=None),
@@ -55,13 +60,17 @@ def launch_spans(
 
 
 def _work_locked(
-    session: Session, component: SpanComponent, request: RunRequest, missing: Mapping[str, Artifact]
+    session: Session,
+    component: SpanComponent,
+    request: RunRequest,
+    missing: Mapping[str, Artifact],
+    split: SplitName | None,
 ) -> dict[str, Artifact]:
     """Work under the fingerprints' locks: a span that another run works on is waited for and reused."""
     with session.metadata.exclusive(list(missing), on_wait=waiting):
         known = _known(session, list(missing))
         todo = {key: source for key, source in missing.items() if key not in known}
-        return known | _work(session, component, request, todo) if todo else known
+        return known | _work(session, component, request, todo, split) if todo else known
 
 
 def _known(session: Session, fingerprints: Sequence[str]) -> dict[str, Artifact]:
@@ -82,7 +91,11 @@ def _known(session: Session, fingerprints: Sequence[str]) -> dict[str, Artifact]
 
 
 def _work(
-    session: Session, component: SpanComponent, request: RunRequest, todo: Mapping[str, Artifact]
+    session: Session,
+    component: SpanComponent,
+    request: RunRequest,
+    todo: Mapping[str, Artifact],
+    split: SplitName | None,
 ) -> dict[str, Artifact]:
     begun = session.metadata.begin_many(
         [(_execution(component, request, fingerprint=key), {"source": [source.id]}) for key, source in todo.items()]
@@ -90,9 +103,12 @@ def _work(
     ids = [execution.id for execution in begun]
     with attempt(session, ids):
         uris = [f"{session.artifacts.fresh(request.pipeline, type(component).__name__, id_)}/{SPANS}" for id_ in ids]
-        tasks = [_task(session, source, uri) for source, uri in zip(todo.values(), uris, strict=True)]
+        tasks = [_task(session, source, uri, split) for source, uri in zip(todo.values(), uris, strict=True)]
         with session.artifacts.writing(f"{request.pipeline}/{type(component).__name__}"):
             component.run(tasks)
+        for source in todo.values():
+            if source.type is ArtifactType.SOURCE_FILE:
+                check_present(session, source)  # what was read is what was recorded, and not half of it
         published = session.metadata.publish(
             [
                 Publication(execution_id=id_, outputs={SPANS: [_sealed(session, component, request, task, uri)]})
@@ -102,12 +118,20 @@ def _work(
     return {key: outputs[SPANS][0] for key, outputs in zip(todo, published, strict=True)}
 
 
-def _task(session: Session, source: Artifact, uri: str) -> SpanTask:
+def _task(session: Session, source: Artifact, uri: str, split: SplitName | None) -> SpanTask:
     if source.span is None:
         raise MetadataError(f"artifact {source.id} has no span", where=source.uri)
-    session.artifacts.verify(source)
-    payload = Payload(artifact=source, path=session.artifacts.path(source.uri))
+    _verify(session, source)
+    path = session.artifacts.path(source.uri)
+    payload = Payload(artifact=source, path=path / split if split else path)
     return SpanTask(span=source.span, source=payload, output=Output(path=session.artifacts.folder(uri)))
+
+
+def _verify(session: Session, source: Artifact) -> None:
+    if source.type is ArtifactType.SOURCE_FILE:
+        check_present(session, source)
+    else:
+        session.artifacts.verify(source)
 
 
 def _sealed(session: Session, component: SpanComponent, request: RunRequest, task: SpanTask, uri: str) -> NewArtifact:

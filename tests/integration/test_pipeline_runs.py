@@ -67,7 +67,7 @@ def test_a_changed_file_reruns_what_depends_on_it_and_nothing_else(project: Proj
     lines = path.read_text(encoding="utf-8").splitlines()
     lines[1] = re.sub(r",[^,]*,([^,]*)$", r",0.5000,\1", lines[1])
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    results = project.run(name="again")
+    results = project.run("2024-01-10T07:00Z", name="an hour later")
     assert results["example_gen"].summary == "8 spans, 1 new"
     assert results["transform_analyzer"].summary == "4 spans, 1 new"
     assert project.states(results)["trainer"] == "COMPLETE"
@@ -78,7 +78,7 @@ def test_a_change_that_is_no_change_of_the_rows_stops_at_the_examples(project: P
     project.run()
     path = project.data(3)
     path.write_text(path.read_text(encoding="utf-8").replace("\n", "\r\n"), encoding="utf-8")
-    states = project.states(project.run(name="again"))
+    states = project.states(project.run("2024-01-10T07:00Z", name="an hour later"))
     assert states.pop("example_gen") == "COMPLETE"
     assert set(states.values()) == {"CACHED"}
 
