@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlcore.config.pipeline import PipelineConfig
@@ -41,11 +42,21 @@ def interval_statistics(
     """
     from mlcore.statistics.files import read_merged
 
-    folders = []
+    folders: list[Path] = []
     for artifact in _newest(session, config, _whole_spans(config, interval)):
         session.artifacts.verify(artifact)
-        folders.append(session.artifacts.path(artifact.uri))
+        folders += _folders(session.artifacts.path(artifact.uri))
     return read_merged(folders, slices=slices)
+
+
+def _folders(path: Path) -> list[Path]:
+    """Where an artifact's statistics lie: in itself, or in a folder a split."""
+    from mlcore.statistics.files import FILE_NAME
+
+    if (path / FILE_NAME).exists():
+        return [path]
+    splits = [folder for folder in path.iterdir() if (folder / FILE_NAME).exists()]
+    return sorted(splits, key=lambda folder: folder.name) or [path]
 
 
 def _whole_spans(config: PipelineConfig, interval: Interval) -> tuple[Span, ...]:

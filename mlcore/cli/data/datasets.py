@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from rich.status import Status
 
@@ -25,10 +25,10 @@ from mlcore.errors import ConfigError, DataError, WindowError, quoted
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlcore.ingest.tables import Table
     from mlcore.statistics.accumulate import DatasetAccumulator
 
 _DATE_LENGTH = len("2013-01-01")
-_PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,74 +126,33 @@ def parse_interval(text: str) -> Interval:
 
 
 def _read(address: str, *, by: str | None, label: str | None) -> Dataset:
+    from mlcore.ingest.tables import open_table
     from mlcore.statistics.accumulate import DatasetAccumulator
     from mlcore.statistics.options import StatisticsOptions
 
-    path = _path(address)
+    name = PurePosixPath(address.partition("?")[0]).name or address
     options = StatisticsOptions(label=label, slices=() if by is None else (by,))
-    with _progress(f"reading {path.name}") as status:
-        statistics = DatasetAccumulator.of(_told(_batches(path), status, path.name), options)
-    if label is not None and label not in statistics.columns:
-        raise DataError(
-            f"there is no column {quoted(label)}", where=address, next_step="name a column of the file with --label"
-        )
-    return Dataset(name=path.name, statistics=statistics)
+    with _progress(f"reading {name}") as status:
+        table = open_table(address)
+        if label is not None and label not in table.schema.names:
+            raise DataError(
+                f"there is no column {quoted(label)}", where=address, next_step="name a column of it with --label"
+            )
+        statistics = DatasetAccumulator.of(_batches(table, status, name), options)
+    return Dataset(name=name, statistics=statistics)
 
 
-def _path(address: str) -> Path:
-    if "://" not in address:
-        return Path(address)
-    from upath import UPath
-
-    try:
-        made = cast("Path", UPath(address))
-        made.exists()
-    except Exception as error:  # whatever the file system's library raises
-        raise DataError(
-            f"the address cannot be opened: {quoted(str(error))}",
-            where=address.partition("?")[0],
-            next_step="check the address, the credentials, and that the file system's package is installed",
-        ) from error
-    return made
-
-
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    if path.suffix.lower() in _PARQUET:
-        yield from _parquet(path)
-        return
+def _batches(table: Table, status: Status, name: str) -> Iterator[pa.RecordBatch]:
+    """The rows, told while they are read; one empty batch where there are none."""
     import pyarrow as pa
 
-    from mlcore.cli.data.files import read_table
-
-    table = read_table(path)
-    yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-
-
-def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
-    """Batch by batch, so that no more than a few are in memory."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with path.open("rb") as file, pq.ParquetFile(file) as opened:
-            batches = opened.iter_batches(use_threads=False)
-            first = next(batches, None)
-            yield first if first is not None else pa.RecordBatch.from_pylist([], schema=opened.schema_arrow)
-            yield from batches
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"the Parquet file cannot be read: {quoted(str(error))}",
-            where=str(path),
-            next_step="check that it is there, whole, and may be read",
-        ) from error
-
-
-def _told(batches: Iterator[pa.RecordBatch], status: Status, name: str) -> Iterator[pa.RecordBatch]:
     rows = 0
-    for batch in batches:
+    for batch in table.batches():
         yield batch
         rows += batch.num_rows
         status.update(f"reading {name}: {rows:,} rows")
+    if not rows:
+        yield pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
 @contextmanager
