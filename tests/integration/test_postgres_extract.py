@@ -29,10 +29,18 @@ EVENTS = f"""
 
 @pytest.fixture(scope="module")
 def server_url(postgres_url: str) -> Iterator[str]:
-    """A database with one table, with and without a primary key."""
+    """A database with one table: with a primary key, without, as a view, and in partitions."""
     run(postgres_url, "CREATE DATABASE source_rows")
     url = postgres_url.replace("/postgres?", "/source_rows?")
     run(url, EVENTS.format(table="keyless"), EVENTS.format(table="keyed"), "ALTER TABLE keyed ADD PRIMARY KEY (id)")
+    run(
+        url,
+        "CREATE VIEW seen AS SELECT * FROM keyed",
+        "CREATE TABLE parted (LIKE keyed, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (MINVALUE) TO (100000)",
+        "CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (100000) TO (MAXVALUE)",
+        "INSERT INTO parted SELECT * FROM keyed",
+    )
     yield url
     run(postgres_url, "DROP DATABASE source_rows WITH (FORCE)")
 
@@ -57,7 +65,11 @@ def test_every_row_is_read_once_into_its_span_in_order(server_url: str, tmp_path
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == [f"{day.label}.arrow" for day in days(10)]
 
 
-@pytest.mark.parametrize("source", [{"table": "keyless"}, {"query": "SELECT * FROM keyed -- all of it"}])
+@pytest.mark.parametrize(
+    "source",
+    [{"table": "keyless"}, {"table": "seen"}, {"table": "parted"}, {"query": "SELECT * FROM keyed -- all of it"}],
+    ids=str,
+)
 @pytest.mark.parametrize("bounds", ["usual", "small"])
 def test_the_digest_is_that_of_the_rows(
     server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: dict[str, str], bounds: str

@@ -25,6 +25,7 @@ _REMEDIES = {
     "42501": "give the user of the connection the right to SELECT from it",
     "42P01": "correct data.source.table, with its schema, or the tables of data.source.query",
     "42703": "correct the names in data.columns, or select them in data.source.query",
+    "42883": "this needs PostgreSQL 14 or newer",
     "42601": "correct data.source.query: it must be one SELECT without a semicolon",
     "57014": "raise statement_timeout for the user of the connection, or read smaller windows",
     "25006": "data.source.query may only read",

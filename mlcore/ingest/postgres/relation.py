@@ -131,7 +131,7 @@ class _Storage:
 
 
 def _storage(connection: Any, address: Address, source: PostgresSource) -> _Storage:
-    """What a query, a view or a partitioned table has none of."""
+    """A query and a view have none; a partitioned table has a key, and its pages are those of its partitions."""
     if source.table is None:
         return _Storage()
     found = query(
@@ -143,7 +143,7 @@ def _storage(connection: Any, address: Address, source: PostgresSource) -> _Stor
         LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1
         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
             AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
-        WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'm')
+        WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'm', 'p')
         """,
         (relation_sql(source),),
     )
