@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlcore.beam.quiet import import_beam
 from mlcore.platform.processes import begin_child, die_with_parent
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +54,6 @@ TASK_MODULES = (
     "sklearn.ensemble",
     "sklearn.pipeline",
     "skops.io",
-    "apache_beam",
     "apache_beam.runners.portability.fn_api_runner",
     "mlcore.runtime.launch",
     "mlcore.runtime.reports",
@@ -74,6 +74,8 @@ def import_task_modules() -> None:
     with warnings.catch_warnings():
         # skops asks every loaded module for every name of SciPy, and Airflow's answer each time with a deprecation.
         warnings.simplefilter("ignore")
+        with contextlib.suppress(Exception):
+            import_beam()
         for name in TASK_MODULES:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)

@@ -34,7 +34,7 @@ from mlcore.statistics.spans import StatisticsJob, span_statistics
 from mlcore.transform.spans import analyze_spans
 from mlcore.transform.specs import FeatureSpec
 
-JOB_SECONDS = 150.0
+JOB_SECONDS = 240.0
 SPECS = (
     FeatureSpec(name="carrier", transform="vocabulary", columns=(("carrier", "string"),)),
     FeatureSpec(name="distance", transform="scale_to_z_score", columns=(("distance", "float64"),)),

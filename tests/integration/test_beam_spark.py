@@ -18,7 +18,7 @@ from mlcore.transform.specs import FeatureSpec
 # Spark hangs up on the workers in this process when a job is done, and their threads say so as they end.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
-JOB_SECONDS = 200.0
+JOB_SECONDS = 240.0
 SPECS = (FeatureSpec(name="carrier", transform="vocabulary", columns=(("carrier", "string"),)),)
 
 
