@@ -147,6 +147,13 @@ def number_keys(numbers: Floats) -> Keys:
     return bits ^ ((bits >> 63) & np.int64(0x7FFF_FFFF_FFFF_FFFF))
 
 
+def numbers_of(keys: Keys, bits: int) -> Floats:
+    """The floats whose keys lost ``bits`` bits: of those that have the same key, the one closest to zero."""
+    low = keys << bits
+    low |= np.where(keys < 0, np.int64((1 << bits) - 1), np.int64(0))
+    return (low ^ ((low >> 63) & np.int64(0x7FFF_FFFF_FFFF_FFFF))).view(np.float64) + 0.0
+
+
 def text_keys(values: pa.Array) -> Keys:
     """The strings' hashes."""
     keys: Keys = hashed(values).view(np.int64)

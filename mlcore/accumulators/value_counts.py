@@ -23,12 +23,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlcore.accumulators.contingency import number_keys, numbers_of
 from mlcore.accumulators.distinct import HyperLogLog
 
 LIMIT = 32_768
 KEPT = 8_192
 """Fewer than ``LIMIT``, because what a year of spans keeps is merged every day."""
 _FLOAT_BITS = 64
+_MOST_EXACT = 1 << 53
+_CELLS_A_NUMBER = 8
+_FEW_CELLS = 1 << 12
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
@@ -92,9 +96,12 @@ class ValueCounts:
         """The counts of all parts together; one part at least, all of one type."""
         if len(parts) == 1:
             return parts[0]
-        parts = _alike(parts)
         spilled = _merged(parts) if any(part.spilled for part in parts) else None
         counts = np.concatenate([part.counts for part in parts])
+        if spilled and not _is_text(parts[0].values):
+            floats = np.concatenate([_floats(part.values) for part in parts])
+            keys, counts = summed(number_keys(shortened(floats, spilled.bits)) >> spilled.bits, counts)
+            return cls._limited(pa.array(numbers_of(keys.astype(np.int64, copy=False), spilled.bits)), counts, spilled)
         values = pa.concat_arrays([part.values for part in parts])
         if _is_text(values):
             values, counts = _summed_texts(values, counts)
@@ -206,19 +213,6 @@ def _different(sorted_numbers: Floats) -> int:
     return 1 + int(np.count_nonzero(sorted_numbers[1:] != sorted_numbers[:-1]))
 
 
-def _alike(parts: Sequence[ValueCounts]) -> Sequence[ValueCounts]:
-    """Parts whose numbers have lost the same bits, so that their values can be compared."""
-    spilled = [part.spilled for part in parts if part.spilled]
-    if not spilled or any(_is_text(part.values) for part in parts):
-        return parts
-    bits = max(known.bits for known in spilled)
-    return [
-        _at(_floats(part.values), part.counts, part.spilled or _spilled(part.values), bits)
-        for part in parts
-        if len(part.values)
-    ]
-
-
 def _without_negative_zero(numbers: Floats, counts: Counts) -> tuple[pa.Array, Counts]:
     """Sorted floats, of which -0.0 and 0.0 are one."""
     order = np.argsort(numbers)
@@ -239,7 +233,14 @@ def _summed_texts(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
 
 
 def summed(numbers: Numbers, counts: Counts) -> tuple[Numbers, Counts]:
-    """Each number once, sorted, with the sum of its counts; counts may have columns."""
+    """Each number once, sorted, with the sum of its counts."""
+    if numbers.dtype == np.int64 and len(numbers) and int(counts.sum()) < _MOST_EXACT:
+        low = int(numbers.min())
+        cells = int(numbers.max()) - low + 1
+        if cells <= max(_CELLS_A_NUMBER * len(numbers), _FEW_CELLS):
+            totals = np.bincount(numbers - low, weights=counts, minlength=cells)
+            some = np.flatnonzero(totals)
+            return some + low, totals[some].astype(np.int64)
     # Arrow's hashes of numbers whose low bits are zero collide, at a thousand times the cost of sorting; and the
     # numbers are sorted runs, which a stable sort merges.
     order = np.argsort(numbers, kind="stable")
