@@ -207,7 +207,7 @@ class _Quiet:
 
 
 def _described(found: Schema, config: PipelineConfig) -> Schema:
-    """With the owners and docs that the pipeline file has for its features."""
+    """With the owners and docs of the pipeline file; keys have no range, for new rows have new keys."""
     from dataclasses import replace
 
     by_column = {given.column or name: given for name, given in config.features.items()}
@@ -217,6 +217,8 @@ def _described(found: Schema, config: PipelineConfig) -> Schema:
         else feature
         for feature in found.features
     ]
+    keys = config.data.key
+    features = [replace(one, int_domain=None, float_domain=None) if one.name in keys else one for one in features]
     return replace(found, features=tuple(features))
 
 

@@ -7,9 +7,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mlcore.cli.main import app
+from mlcore.cli.schema import _described
+from mlcore.config.loader import load_pipeline
 from mlcore.errors import ConfigError, MlcoreError
-from mlcore.schema.constraints import FloatDomain, Presence, StringDomain
+from mlcore.schema.constraints import FloatDomain, IntDomain, Presence, StringDomain
 from mlcore.schema.files import read_schema_file
+from mlcore.schema.schema import Feature, Schema
+from mlcore.schema.summary import FeatureType
 
 GOOD = "kind,fare\n" + "cash,1.5\n" * 60 + "card,2.5\n" * 40
 NEW = "kind,fare\n" + "cash,1.5\n" * 60 + "crypto,2.5\n" * 40
@@ -114,3 +118,14 @@ def test_what_cannot_be_done_is_told(folder: Path) -> None:
         "--yes",
     )
     assert "not_in_environment: [SERVING]" in (folder / "s.yaml").read_text()
+
+
+def test_a_frozen_schema_knows_what_the_pipeline_file_says() -> None:
+    """Docs come from there, and a key has no range: new rows have new keys."""
+    config = load_pipeline(Path(__file__).parents[3] / "config" / "pipelines" / "flight_delays.yaml")
+    bounds = IntDomain(min=1, max=9)
+    names = ("flight", "sched_dep_time")
+    found = Schema(features=tuple(Feature(name=name, type=FeatureType.INT, int_domain=bounds) for name in names))
+    flight, departure = _described(found, config).features
+    assert (flight.int_domain, departure.int_domain) == (None, bounds)
+    assert departure.doc == "Scheduled departure, local"
