@@ -5,7 +5,7 @@ Exit code 0: compared. 1: ``--fail-above`` was exceeded. 2: it could not be comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +35,9 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="What it is compared with, likewise.")],
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
+    null: Annotated[
+        list[str] | None, typer.Option(help="Of CSV: a text that means missing, e.g. NA; repeatable.")
+    ] = None,
     fail_above: Annotated[
         float | None,
         typer.Option(
@@ -44,7 +47,7 @@ def compare(
 ) -> None:
     """Every column of two datasets, most different first: exit code 0, 1 above --fail-above, 2 could not compare."""
     try:
-        found = _compare(first, second, html, as_json=as_json)
+        found = _compare((first, second), html, nulls=null or (), as_json=as_json)
     except MlcoreError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(NOT_COMPARED) from error
@@ -58,11 +61,13 @@ def compare(
         raise typer.Exit(EXCEEDED)
 
 
-def _compare(first: str, second: str, html: Path | None, *, as_json: bool) -> dict[str, Difference]:
+def _compare(
+    sources: tuple[str, str], html: Path | None, *, nulls: Sequence[str], as_json: bool
+) -> dict[str, Difference]:
     from mlcore.cli.data.datasets import open_dataset
     from mlcore.components.differences import differences
 
-    sides = (open_dataset(first), open_dataset(second))
+    sides = (open_dataset(sources[0], nulls=nulls), open_dataset(sources[1], nulls=nulls))
     found = differences(sides[0].statistics, sides[1].statistics)
     order = {name: place for place, name in enumerate(found)}
     found = dict(sorted(found.items(), key=lambda item: (-(item[1].distance or 0.0), order[item[0]])))

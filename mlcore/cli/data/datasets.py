@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +40,13 @@ class Dataset:
 
 
 def open_dataset(
-    address: str, *, at: str | None = None, span: str | None = None, by: str | None = None, label: str | None = None
+    address: str,
+    *,
+    at: str | None = None,
+    span: str | None = None,
+    by: str | None = None,
+    label: str | None = None,
+    nulls: Sequence[str] = (),
 ) -> Dataset:
     """The statistics of a file, which is read, or of a pipeline's window, which were stored.
 
@@ -50,6 +56,7 @@ def open_dataset(
         span: Of a pipeline: ``from..to``.
         by: A column whose values have statistics of their own.
         label: A column that the association of all others is measured with.
+        nulls: Of CSV: texts that stand for a missing value, besides the empty cell.
 
     Raises:
         MlcoreError: There is no such thing, or it cannot be read.
@@ -64,7 +71,7 @@ def open_dataset(
         raise ConfigError(
             f"{quoted(address)} is read as a file, which has no window", next_step="name a pipeline, or leave out --at"
         )
-    return _read(address, by=by, label=label)
+    return _read(address, by=by, label=label, nulls=nulls)
 
 
 def _one_window(name: str, window: str, at: str | None, span: str | None) -> tuple[str | None, str | None]:
@@ -125,7 +132,8 @@ def parse_interval(text: str) -> Interval:
     return Interval(start=parse_moment(moments[0], name="from"), end=parse_moment(moments[1], name="to"))
 
 
-def _read(address: str, *, by: str | None, label: str | None) -> Dataset:
+def _read(address: str, *, by: str | None, label: str | None, nulls: Sequence[str]) -> Dataset:
+    from mlcore.ingest.formats.csv_format import CsvOptions
     from mlcore.ingest.tables import open_table
     from mlcore.statistics.accumulate import DatasetAccumulator
     from mlcore.statistics.options import StatisticsOptions
@@ -133,7 +141,8 @@ def _read(address: str, *, by: str | None, label: str | None) -> Dataset:
     name = PurePosixPath(address.partition("?")[0]).name or address
     options = StatisticsOptions(label=label, slices=() if by is None else (by,))
     with _progress(f"reading {name}") as status:
-        table = open_table(address)
+        delimiter = "\t" if ".tsv" in PurePosixPath(name).suffixes else ","
+        table = open_table(address, options=CsvOptions(delimiter=delimiter, null_values=("", *nulls)))
         if label is not None and label not in table.schema.names:
             raise DataError(
                 f"there is no column {quoted(label)}", where=address, next_step="name a column of it with --label"

@@ -32,6 +32,9 @@ def stats(
         str | None, typer.Option(help="A column: statistics of the rows with each of its values, too.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="Of a file: say what each column tells of this one.")] = None,
+    null: Annotated[
+        list[str] | None, typer.Option(help="Of CSV: a text that means missing, e.g. NA; repeatable.")
+    ] = None,
     at: Annotated[str | None, typer.Option(help="Of a pipeline: what it trains on as of this moment.")] = None,
     span: Annotated[str | None, typer.Option(help="Of a pipeline: from..to, dates or moments.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
@@ -44,7 +47,7 @@ def stats(
     from mlcore.statistics.pages.html import render
     from mlcore.statistics.pages.model import Page, Side
 
-    dataset = open_dataset(source, at=at, span=span, by=by, label=label)
+    dataset = open_dataset(source, at=at, span=span, by=by, label=label, nulls=null or ())
     if html is not None:
         sides = (Side(name=dataset.name, dataset=dataset.statistics),)
         write_page(html, render(Page(title=f"Statistics of {dataset.name}", sides=sides)))

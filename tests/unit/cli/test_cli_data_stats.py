@@ -57,6 +57,16 @@ def test_every_format_gives_the_same_statistics(project: Path) -> None:
     assert all(each == found[0] for each in found)
 
 
+def test_a_text_can_mean_missing(project: Path) -> None:
+    """The column then has the type of its other values."""
+    (project / "n.csv").write_text("x\n1\nNA\n3\n")
+    assert document("stats", project / "n.csv")["features"]["x"]["type"] == "string"
+    found = document("stats", project / "n.csv", "--null", "NA")["features"]["x"]
+    assert (found["type"], found["missing"], found["mean"]) == ("int64", 1, 2.0)
+    pair = (project / "n.csv", project / "n.csv")
+    assert document("compare", *pair, "--null", "NA")["features"]["x"]["measure"] == "Jensen-Shannon"
+
+
 def test_a_glob_is_one_dataset(project: Path) -> None:
     """All its files' rows together."""
     (project / "a2.csv").write_text(CSV)
