@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from mlcore.components.base import SpanComponent, SpanTask
 from mlcore.core.types import SPAN_FRAGMENT, ArtifactType, Json
+
+_LOG = logging.getLogger(__name__)
 
 
 class ExampleGen(SpanComponent):
@@ -42,5 +45,13 @@ class ExampleGen(SpanComponent):
                 non_finite=dict(ingested.non_finite),
                 empty=list(ingested.empty),
             )
+            if ingested.quarantined:
+                bad = sum(ingested.quarantined.values())
+                task.output.properties.update(quarantined=bad, quarantine_reasons=dict(ingested.quarantined))
+                reasons = ", ".join(f"{count} {reason}" for reason, count in ingested.quarantined.items())
+                _LOG.warning(
+                    "%s: %d of %d rows are in quarantine: %s; mlcore data quarantine %s --span %s",
+                    task.span.label, bad, bad + ingested.rows, reasons, self.config.name, task.span.label,
+                )  # fmt: skip
             if ingested.splits:
                 task.output.properties["splits"] = dict(ingested.splits)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
+from importlib.metadata import entry_points
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -24,6 +25,7 @@ from pydantic import (
     Tag,
     TypeAdapter,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -139,8 +141,54 @@ class CsvSource(Section):
     type: Literal["csv"]
     path: str = Field(min_length=1)
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', max_length=1, description="Stands around cells; empty: quotes are ordinary text")
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
+    quoted_nulls: bool = Field(default=True, description='false: "" is an empty string, and only a bare cell missing')
+
+
+class JsonLinesSource(Section):
+    """One JSON Lines file a span: an object a line, whose members are the columns; ``path`` as for CSV."""
+
+    places: ClassVar[set[str]] = {"path"}
+    type: Literal["json_lines"]
+    path: str = Field(min_length=1)
+
+
+class ParquetSource(Section):
+    """One Parquet file a span; ``path`` as for CSV. ``year=2013`` in the name of a folder is a column."""
+
+    places: ClassVar[set[str]] = {"path"}
+    type: Literal["parquet"]
+    path: str = Field(min_length=1)
+
+
+SOURCE_TYPES = ("csv", "json_lines", "parquet", "postgres")
+SOURCE_PLUGINS = "mlcore.sources"
+"""The group of the entry points that read further formats: by the source's type, a function."""
+
+
+class PluginSource(Section):
+    """One file a span in a format that an installed package reads; ``path`` as for CSV, other keys are the format's."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    places: ClassVar[set[str]] = {"path"}
+    type: str
+    path: str = Field(min_length=1)
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        return dict(self.model_extra or {})
+
+    @field_validator("type")
+    @classmethod
+    def _installed(cls, value: str) -> str:
+        found = sorted(entry_points(group=SOURCE_PLUGINS).names)
+        if value not in found:
+            allowed = ", ".join(map(repr, (*SOURCE_TYPES, *found)))
+            raise ValueError(f"there is no source of type {value[:60]!r}; allowed: {allowed}")
+        return value
 
 
 _PASSWORD = re.compile(r"://[^/@]*:([^@]*)@|[?&](?:ssl)?password=([^&]*)")
@@ -281,8 +329,23 @@ class ColumnSplit(Section):
 Split = TimeSplit | HashSplit | ColumnSplit
 
 
+def _source_kind(value: object) -> str:
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    return str(kind) if kind in SOURCE_TYPES else "plugin"
+
+
+Source = Annotated[
+    Annotated[CsvSource, Tag("csv")]
+    | Annotated[JsonLinesSource, Tag("json_lines")]
+    | Annotated[ParquetSource, Tag("parquet")]
+    | Annotated[PostgresSource, Tag("postgres")]
+    | Annotated[PluginSource, Tag("plugin")],
+    Discriminator(_source_kind),
+]
+
+
 class Data(Section):
-    source: Annotated[CsvSource | PostgresSource, Discriminator("type")]
+    source: Source
     columns: dict[str, ColumnType] = Field(min_length=1)
     event_timestamp: str
     key: tuple[str, ...] = Field(min_length=1)
@@ -290,6 +353,9 @@ class Data(Section):
     label: Label
     complete: Complete = Complete()
     split: Split = Field(default=TimeSplit(), discriminator="by")
+    max_bad_fraction: float = Field(
+        default=0.0, ge=0, lt=1, description="So much of a span's rows may be bad: they go to quarantine"
+    )
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Data:

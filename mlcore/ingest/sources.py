@@ -1,12 +1,12 @@
 """The readers, by the source's type.
 
-A new kind of source is a section of the configuration with a ``type`` of its own, and one module with a function
-that is decorated with :func:`reader` and named in ``_MODULES``.
+A new format is one function that is an entry point of the group ``mlcore.sources``; see :class:`.file_reader.ReadFile`.
+A source that is no file is a section of the configuration and a function decorated with :func:`reader`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -15,12 +15,15 @@ import pyarrow as pa
 
 from mlcore.config.pipeline import Data
 from mlcore.core.window import Span
-from mlcore.errors import ConfigError, quoted
+from mlcore.ingest.blocks import BadRow
 from mlcore.ingest.checks import check_span
 from mlcore.ingest.labels import with_label
 
-_MODULES = {"csv": "mlcore.ingest.csv_reader", "postgres": "mlcore.ingest.postgres.reader"}
+_MODULES = {"postgres": "mlcore.ingest.postgres.reader"}
+_FILES = "mlcore.ingest.file_reader"
 _READERS: dict[str, Reader] = {}
+FILES = "files"
+"""Stands for every source whose spans are files."""
 
 
 class Rows(Protocol):
@@ -28,6 +31,10 @@ class Rows(Protocol):
 
     @property
     def table(self) -> pa.Table: ...
+
+    @property
+    def bad(self) -> Sequence[BadRow]:
+        """The rows that could not be read: none where ``data.max_bad_fraction`` is 0, for then they are errors."""
 
     def location(self, row: int) -> str:
         """Where a reader of the source finds this row, for instance ``day.csv:17``."""
@@ -77,12 +84,8 @@ def read_rows(data: Data, path: Path, span: Span) -> Rows:
 
 
 def _reader(source_type: str) -> Reader:
-    if source_type not in _READERS:
-        if source_type not in _MODULES:
-            raise ConfigError(
-                f"there is no reader for sources of type {quoted(source_type)}",
-                where="data.source.type",
-                next_step=f"choose one of {', '.join(_MODULES)}",
-            )
+    if source_type in _MODULES:
         import_module(_MODULES[source_type])
-    return _READERS[source_type]
+        return _READERS[source_type]
+    import_module(_FILES)
+    return _READERS[FILES]

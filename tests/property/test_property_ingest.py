@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlcore.config.pipeline import Data
 from mlcore.core.window import Span, parse_moment
-from mlcore.ingest.csv_faults import first_failure
 from mlcore.ingest.examples import read_examples, write_examples
+from mlcore.ingest.formats.csv_format import CsvOptions, read_csv
 from mlcore.ingest.sources import read_span
 
 SPAN = Span(start=parse_moment("2013-01-02T00:00Z"), end=parse_moment("2013-01-03T00:00Z"))
@@ -76,9 +78,38 @@ def test_what_is_exported_is_read(rows: list[dict[str, Any]]) -> None:
     assert table["y"].to_pylist() == [None if row["x"] is None else int(row["x"] > 0) for row in keyed]
 
 
-@given(wrong=st.sets(st.integers(0, 40)), count=st.integers(0, 41))
-def test_halving_finds_the_first_failure(wrong: set[int], count: int) -> None:
-    """Of any set of wrong cells the first is found, and none where there is none."""
-    cells = ["x" if index in wrong else "1" for index in range(count)]
-    expected = min((index for index in wrong if index < count), default=None)
-    assert first_failure(cells, lambda part: "x" not in part) == expected
+@given(lines=st.lists(st.text(st.sampled_from('1a2,"\n\r \x00é'), max_size=12), max_size=12), block=st.booleans())
+def test_no_row_is_lost(lines: list[str], block: bool) -> None:
+    """Whatever a file holds, its rows are those that are read and those that are bad, and no line is named twice."""
+    content = "a,b\n" + "\n".join(lines)
+    types = {"a": pa.int64(), "b": pa.string()}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        path.write_bytes(content.encode())
+        found = list(read_csv(str(path), CsvOptions(quote="" if block else '"'), types))
+    places = [line for each in found for line in [*each.lines.tolist(), *(row.line for row in each.bad)]]
+    assert len(places) == sum(each.total for each in found)
+    assert len(set(places)) == len(places)
+    assert all(2 <= line <= len(re.split("\r\n|\r|\n", content)) for line in places)
+    if block:
+        expected = [line for line in re.split("\r\n|\r|\n", content)[1:] if line]
+        assert len(places) == len(expected)
+
+
+@given(rows=st.lists(st.tuples(st.text(st.sampled_from('a,"\n\r'), min_size=1, max_size=6), st.integers(0, 99))))
+def test_the_standard_librarys_csv_is_read(rows: list[tuple[str, int]]) -> None:
+    """Every file that Python's csv module writes is read as it was written, with the line of each row."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(["a", "b"])
+    starts = []
+    for row in rows:
+        starts.append(len(re.split("\r\n|\r|\n", buffer.getvalue())))
+        writer.writerow(row)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        path.write_bytes(buffer.getvalue().encode())
+        found = list(read_csv(str(path), CsvOptions(), {"a": pa.string(), "b": pa.int64()}))
+    assert [row for each in found for row in each.bad] == []
+    assert [tuple(row.values()) for each in found for row in each.rows.to_pylist()] == rows
+    assert [line for each in found for line in each.lines.tolist()] == starts

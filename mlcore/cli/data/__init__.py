@@ -8,6 +8,7 @@ data = typer.Typer(help="Statistics, comparisons, checks and quarantine of data.
 
 
 def register(app: typer.Typer) -> None:
-    from mlcore.cli.data import compare, stats, validate  # noqa: F401 - importing a verb's file makes it known
+    # Importing a verb's file makes it known.
+    from mlcore.cli.data import compare, quarantine, stats, validate  # noqa: F401
 
     app.add_typer(data, name="data")

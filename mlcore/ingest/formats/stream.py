@@ -35,7 +35,9 @@ def expand(path: str) -> tuple[str, ...]:
         raise unreadable(path, error) from error
     if not found:
         raise DataError(
-            "there is no such file", where=path, next_step="check the path; a folder must hold at least one file"
+            "the directory holds no file" if Path(path).is_dir() else "there is no such file",
+            where=path,
+            next_step="check the path; a folder must hold at least one file",
         )
     return found
 

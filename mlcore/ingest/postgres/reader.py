@@ -10,6 +10,7 @@ import pyarrow as pa
 from mlcore.config.pipeline import Data
 from mlcore.core.window import Span
 from mlcore.errors import DataError
+from mlcore.ingest.blocks import BadRow
 from mlcore.ingest.paths import span_missing
 from mlcore.ingest.sources import reader
 
@@ -21,6 +22,7 @@ class ExtractedRows:
     table: pa.Table
     path: Path
     key: tuple[str, ...]
+    bad: tuple[BadRow, ...] = ()
 
     def location(self, row: int) -> str:
         """The row's key: a table has no line numbers."""
