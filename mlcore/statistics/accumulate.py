@@ -113,12 +113,15 @@ def _of_chunk(table: pa.Table, options: StatisticsOptions) -> DatasetAccumulator
         label=options.label if rows.outcome else None,
         weight=None if weights is None else int(weights.sum()),
         missing=missing_together(table),
-        slices={
-            key: _of_chunk(part, replace(options, label=None, slices=()))
-            for name in options.slices
-            for key, part in sliced(table, name)
-        },
+        slices=_of_slices(table, options),
     )
+
+
+def _of_slices(table: pa.Table, options: StatisticsOptions) -> dict[SliceKey, DatasetAccumulator]:
+    """In order."""
+    plain = replace(options, label=None, slices=())
+    parts = [part for name in options.slices for part in sliced(table, name)]
+    return {key: _of_chunk(part, plain) for key, part in sorted(parts, key=lambda part: part[0].order())}
 
 
 def _outcome(table: pa.Table, label: str | None) -> Outcome | None:
