@@ -52,19 +52,24 @@ def example_rows(
     wanted = _Wanted(anomaly=anomaly, feature=schema.feature(anomaly.feature), end=end)
     rows: list[Row] = []
     for batch in batches:
-        if anomaly.feature not in batch.schema.names:
+        if batch.schema.get_field_index(anomaly.feature) < 0:
             return ()
         chosen = mask(batch.column(anomaly.feature), wanted)
-        found = batch.take(pc.indices_nonzero(pc.fill_null(chosen, pa.scalar(value=False)))[: SHOWN_ROWS - len(rows)])
-        rows += _rows(found, anomaly.feature, show or batch.schema.names)
+        names = _shown(batch, anomaly.feature, show)
+        found = batch.select(names).take(
+            pc.indices_nonzero(pc.fill_null(chosen, pa.scalar(value=False)))[: SHOWN_ROWS - len(rows)]
+        )
+        rows += [{name: _cell(row[name]) for name in names} for row in found.to_pylist()]
         if len(rows) >= SHOWN_ROWS:
             break
     return tuple(rows)
 
 
-def _rows(found: pa.RecordBatch, feature: str, show: Sequence[str]) -> list[Row]:
-    names = [feature, *(name for name in show if name != feature and name in found.schema.names)][:_SHOWN_COLUMNS]
-    return [{name: _cell(row[name]) for name in names} for row in found.select(names).to_pylist()]
+def _shown(batch: pa.RecordBatch, feature: str, show: Sequence[str]) -> list[str]:
+    """The feature, and a few columns that tell which row it is."""
+    others = show or [batch.schema.field(index).name for index in range(min(batch.num_columns, _SHOWN_COLUMNS))]
+    known = (name for name in others if name != feature and batch.schema.get_field_index(name) >= 0)
+    return [feature, *known][:_SHOWN_COLUMNS]
 
 
 def _cell(value: object) -> str | None:

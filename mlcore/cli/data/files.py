@@ -64,6 +64,9 @@ def _csv(text: bytes, texts: Collection[str]) -> pa.Table:
     if not text.strip():
         return pa.table({})
     names = pyarrow.csv.open_csv(io.BytesIO(text)).schema.names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise pa.ArrowInvalid(f"column {quoted(twice)} is there twice")
     read = pyarrow.csv.read_csv(
         io.BytesIO(text),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),

@@ -6,6 +6,7 @@ Exit code 0: clean. 1: anomalies. 2: it could not be checked.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mlcore.schema.schema import Schema
     from mlcore.schema.summary import DatasetSummary, FeatureSummary
 
+_LOG = logging.getLogger(__name__)
 CLEAN, ANOMALIES, NOT_CHECKED = 0, 1, 2
 
 
@@ -54,6 +56,9 @@ def validate(
         found = check_file(file, schema, others, environment=environment, expected=expected)
     except MlcoreError as error:
         _give_up(str(error))
+    except Exception as error:
+        _LOG.exception("the check of %s broke", file)  # exit code 1 would say that the data was checked
+        _give_up(f"the file could not be checked: {type(error).__name__}: {quoted(str(error))}")
     if as_json:
         typer.echo(json.dumps([anomaly.to_json() for anomaly in found], indent=2, ensure_ascii=False))
     else:

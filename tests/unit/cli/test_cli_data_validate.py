@@ -209,7 +209,7 @@ def test_what_cannot_be_checked_is_exit_code_2(run: Callable[..., Result], argum
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("content", [b"PAR1 no", b'id,city\n"1,2', b"a,b\n1\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"PAR1 no", b'id,city\n"1,2', b"a,b\n1\n", b"\xff\xfe\x00", b"a,a\n1,2\n"])
 def test_rubbish_cannot_be_checked(run: Callable[..., Result], tmp_path: Path, content: bytes) -> None:
     """Whatever the bytes, the answer is a message or anomalies, never a traceback."""
     for name in ("data.csv", "data.parquet", "data.jsonl"):
