@@ -550,6 +550,8 @@ class PipelineConfig(Section):
                 raise ValueError(f"features.{name}: column {column!r} is not in data.columns ({', '.join(columns)})")
             if column == self.data.label.column:
                 raise ValueError(f"features.{name}: column {column!r} is the label's: a model must not see it")
+            if isinstance(self.data.split, ColumnSplit) and column == self.data.split.column:
+                raise ValueError(f"features.{name}: column {column!r} splits the rows: it is no feature")
         for part in self.evaluation.slices:
             for column in part:
                 if column not in columns:

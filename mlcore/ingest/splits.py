@@ -87,7 +87,8 @@ def _by_column(
         for name, values in sides.items()
     }
     _check_apart(table, rows, together, location)
-    return {name: table.filter(chosen) for name, chosen in rows.items()}
+    rest = table.drop_columns([split.column])  # which has one value on each side: no feature, and no anomaly
+    return {name: rest.filter(chosen) for name, chosen in rows.items()}
 
 
 def _check_apart(

@@ -39,7 +39,7 @@ model_version = Table(
     Column("created_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     UniqueConstraint("pipeline", "digest", name="one_version_a_digest"),
     CheckConstraint("version > 0", name="versions_count_from_one"),
-    CheckConstraint("train_start < train_end AND train_end < window_end", name="evaluated_after_training"),
+    CheckConstraint("train_start < train_end AND train_end <= window_end", name="evaluated_after_training"),
 )
 alias = Table(
     "alias",

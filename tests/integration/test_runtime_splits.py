@@ -1,0 +1,118 @@
+"""Files that hold many spans, hourly spans, and rows that something else than time splits."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow.parquet as pq
+import pytest
+from support.project import Project, day_file
+
+from mlcore.core.types import ArtifactType
+from mlcore.ingest import spans
+
+LATER = "2024-01-11T06:00Z"
+
+
+def one_file(project: Project, days: range) -> None:
+    """The days of January as one file."""
+    texts = [day_file(date(2024, 1, day)).splitlines() for day in days]
+    lines = [texts[0][0], *(line for text in texts for line in text[1:])]
+    (project.folder / "data" / "2024-01.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read from now on, in order."""
+    names: list[str] = []
+    read = spans.read_rows
+
+    def counted(data, path, span, **options):  # type: ignore[no-untyped-def]
+        names.append(path.name)
+        return read(data, path, span, **options)
+
+    monkeypatch.setattr(spans, "read_rows", counted)
+    return names
+
+
+def test_a_monthly_file_of_daily_spans_is_read_once(project: Project, reads: list[str]) -> None:
+    """Eight spans of one file: one reading, none when nothing changed, and the models of eight daily files."""
+    daily = project.run(name="daily")
+    reads.clear()
+    project.replace("{YYYY}-{MM}-{DD}.csv", "{YYYY}-{MM}.csv")
+    one_file(project, range(1, 9))
+    monthly = project.run(name="monthly")
+    assert reads == ["2024-01.csv"]
+    assert monthly["trainer"].summary == daily["trainer"].summary
+    assert project.states(monthly)["statistics_gen"] == "CACHED"
+    assert set(project.states(project.run(name="again")).values()) == {"CACHED"}
+    assert reads == ["2024-01.csv"]
+    one_file(project, range(1, 10))
+    later = project.run(LATER, name="later")
+    assert reads == ["2024-01.csv", "2024-01.csv"]
+    assert later["statistics_gen"].summary == "8 spans, 1 new"
+
+
+def test_hourly_spans_train_and_evaluate(project: Project, reads: list[str]) -> None:
+    """A day of hours from daily files: each hour is a span, each file is read once."""
+    project.replace("span: P1D", "span: PT1H")
+    project.replace("{train: P4D, eval: P4D}", "{train: PT24H, eval: PT24H}")
+    results = project.run()
+    assert results["example_gen"].summary == "48 spans, 48 new"
+    assert reads == ["2024-01-07.csv", "2024-01-08.csv", "2024-01-09.csv"]
+
+
+def split_rows_of(project: Project, type_: ArtifactType) -> dict[str, list[list[int]]]:
+    """The ids of every Examples artifact, by split."""
+    found: dict[str, list[list[int]]] = {"train": [], "evaluation": []}
+    with project.session() as session:
+        for artifact in session.metadata.find_artifacts(type=type_):
+            for name, ids in found.items():
+                path = session.artifacts.path(artifact.uri) / name / "data.parquet"
+                ids.append(pq.read_table(path)["id"].to_pylist())
+    return found
+
+
+def test_a_keyed_hash_splits_the_rows_of_the_same_spans(project: Project) -> None:
+    """Training and evaluation read the same days and no row in common; a later model is compared with the champion."""
+    project.replace("span: P1D", "span: P1D\n  split: {by: hash, evaluation: 0.4}")
+    project.replace("{train: P4D, eval: P4D}", "{train: P8D}")
+    project.replace("min_slice_rows: 20", "min_slice_rows: 10")
+    results = project.run()
+    assert results["example_gen"].summary == "8 spans, 8 new"
+    assert results["pusher"].summary == "blessed"
+    rows = split_rows_of(project, ArtifactType.EXAMPLES)
+    train, judged = ([id_ for ids in found for id_ in ids] for found in rows.values())
+    assert len(train) + len(judged) == 8 * 120
+    assert not set(train) & set(judged)
+    with project.session() as session:
+        (model,) = session.metadata.find_artifacts(type=ArtifactType.MODEL)
+        (evaluation,) = session.metadata.find_artifacts(type=ArtifactType.EVALUATION)
+        (examples, *_) = session.metadata.find_artifacts(type=ArtifactType.EXAMPLES)
+    assert (model.properties["rows"], evaluation.properties["rows"]) == (len(train), len(judged))
+    assert sum(examples.properties["splits"].values()) == examples.properties["rows"]  # type: ignore[union-attr]
+    project.run(LATER, name="later")
+    with project.session() as session:
+        newest = session.metadata.find_artifacts(type=ArtifactType.EVALUATION)[0]
+    assert newest.properties["baseline"] == model.id
+    report = project.run("2024-01-13T07:00Z", name="m", monitor=True)
+    assert report["drift_monitor"].state.value == "COMPLETE"
+
+
+def test_a_column_splits_the_rows(project: Project) -> None:
+    """Two kinds of rows are used and a third is neither: the numbers say so."""
+    sides = ("train", "train", "test", "holdout")
+    for day in range(1, 9):
+        lines = project.data(day).read_text(encoding="utf-8").splitlines()
+        marked = [f"{line},{sides[number % 4]}" for number, line in enumerate(lines[1:])]
+        project.data(day).write_text("\n".join([lines[0] + ",side", *marked]) + "\n", encoding="utf-8")
+    project.replace("outcome: float64}", "outcome: float64, side: string}")
+    project.replace("span: P1D", "span: P1D\n  split: {by: column, column: side}")
+    project.replace("{train: P4D, eval: P4D}", "{train: P8D}")
+    project.replace("min_slice_rows: 20", "min_slice_rows: 10")
+    results = project.run()
+    assert results["pusher"].state.value == "COMPLETE"
+    with project.session() as session:
+        (model,) = session.metadata.find_artifacts(type=ArtifactType.MODEL)
+        (evaluation,) = session.metadata.find_artifacts(type=ArtifactType.EVALUATION)
+    assert (model.properties["rows"], evaluation.properties["rows"]) == (8 * 60, 8 * 30)
