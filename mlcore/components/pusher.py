@@ -57,7 +57,8 @@ class Pusher(Component):
 
     def commit(self, connection: Connection, inputs: Inputs) -> None:
         """Register the model and move the alias, unless the champion was trained on newer data (rule 8)."""
-        from mlcore.registry.store import Candidate, promote
+        from mlcore.registry.push import promote
+        from mlcore.registry.records import Candidate
 
         decision = self._decide(inputs)
         if not decision.push:

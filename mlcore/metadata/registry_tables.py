@@ -67,3 +67,29 @@ alias_history = Table(
     CheckConstraint("kind IN ('PUSH', 'FORCE', 'ROLLBACK')", name="kind_known"),
     Index("alias_history_by_alias", "pipeline", "alias", "id"),
 )
+push_history = Table(
+    "push_history",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("pipeline", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("pushed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    ForeignKeyConstraint(["pipeline", "version"], ["model_version.pipeline", "model_version.version"]),
+    CheckConstraint("outcome IN ('PROMOTED', 'UNCHANGED', 'WITHHELD')", name="outcome_known"),
+    Index("push_history_by_version", "pipeline", "version", "id"),
+)
+pin_history = Table(
+    "pin_history",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("pipeline", Text, nullable=False),
+    Column("version", Integer),  # none: unpinned
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("pinned_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    ForeignKeyConstraint(["pipeline", "version"], ["model_version.pipeline", "model_version.version"]),
+    Index("pin_history_by_pipeline", "pipeline", "id"),
+)

@@ -63,6 +63,27 @@ class AliasMove:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PushRecord:
+    """What became of one push: a row of a history that is only added to."""
+
+    version: int
+    outcome: PushOutcome
+    reason: str
+    run: str
+    pushed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pin:
+    """The champion is to stay: pushes are recorded and withheld until somebody unpins it."""
+
+    version: int
+    actor: str
+    reason: str
+    pinned_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """A blessed model that asks for the champion alias.
 
@@ -93,20 +114,34 @@ class Push:
     reason: str
 
 
-def left_behind(moves: Iterable[tuple[MoveKind, int, datetime]]) -> frozenset[int]:
-    """The versions that a person took the alias from, by a rollback or by forcing an older model.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reign:
+    """What the moves of the champion alias come to.
+
+    Attributes:
+        champions: The present champion last, before it those that it may be rolled back to, newest last.
+        left_behind: The versions that a person took the alias from, by a rollback or by forcing an older model. They
+            are no baseline for others and are not promoted again by themselves.
+    """
+
+    champions: tuple[int, ...]
+    left_behind: frozenset[int]
+
+
+def reign(moves: Iterable[tuple[MoveKind, int, datetime]]) -> Reign:
+    """Who is champion, whom it follows, and who was left behind.
 
     A rollback leaves behind every champion since its target was champion, the present one at least; a forced push those
-    that were trained on newer data. They are no baseline for others and are not promoted again by themselves.
-    Whatever a person makes champion is trusted again.
+    that were trained on newer data. Whatever a person makes champion is trusted again.
 
     Args:
         moves: Kind, target and the target's ``train_end`` of every move of the champion alias, oldest first.
 
     >>> days = [datetime(2013, 3, day) for day in (3, 10, 17)]
     >>> pushes = [(MoveKind.PUSH, version, day) for version, day in enumerate(days, start=1)]
-    >>> sorted(left_behind([*pushes, (MoveKind.ROLLBACK, 1, days[0])]))
-    [2, 3]
+    >>> came = reign([*pushes, (MoveKind.ROLLBACK, 1, days[0])])
+    >>> came.champions, sorted(came.left_behind)
+    ((1,), [2, 3])
     """
     champions: list[tuple[int, datetime]] = []
     left: set[int] = set()
@@ -114,13 +149,13 @@ def left_behind(moves: Iterable[tuple[MoveKind, int, datetime]]) -> frozenset[in
         past = [known for known, _ in champions]
         gone: list[tuple[int, datetime]] = []
         if kind is MoveKind.ROLLBACK:
-            since = len(past) - past[::-1].index(version) if version in past else -1
+            since = past.index(version) if version in past else -1
             champions, gone = champions[:since], champions[since:]
         elif kind is MoveKind.FORCE:
             gone = [known for known in champions if known[1] > train_end]
             champions = [known for known in champions if known[1] <= train_end]
         left |= {known for known, _ in gone}
-        champions.append((version, train_end))
+        champions = [*(known for known in champions if known[0] != version), (version, train_end)]
         if kind is not MoveKind.PUSH:
             left.discard(version)
-    return frozenset(left)
+    return Reign(champions=tuple(version for version, _ in champions), left_behind=frozenset(left))

@@ -1,176 +1,29 @@
-"""Model versions and the champion: who is it, who was it, and who may become it."""
+"""Model versions and the champion as the registry's users see them: read it, and move it by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text
+from sqlalchemy import Connection, select
 
-from mlcore.core.types import Json
 from mlcore.errors import MetadataError, NoChampion
-from mlcore.metadata.locks import lock_key
-from mlcore.metadata.registry_tables import alias, alias_history, model_version
+from mlcore.metadata.registry_tables import alias_history, model_version, push_history
 from mlcore.metadata.store import MetadataStore
-from mlcore.registry.records import (
-    AliasMove,
-    Candidate,
-    ModelVersion,
-    MoveKind,
-    Push,
-    PushOutcome,
-    left_behind,
-)
+from mlcore.registry import rows
+from mlcore.registry.records import AliasMove, ModelVersion, MoveKind, Pin, PushRecord
+from mlcore.registry.rows import CHAMPION
 
-__all__ = [
-    "CHAMPION",
-    "AliasMove",
-    "Candidate",
-    "ModelVersion",
-    "MoveKind",
-    "Push",
-    "PushOutcome",
-    "Registry",
-    "promote",
-]
-
-CHAMPION = "champion"
-
-
-def promote(connection: Connection, candidate: Candidate) -> Push:
-    """Register a candidate and move the champion alias to it.
-
-    Withheld, unless forced, where the champion was trained on newer data or a person took the alias from the candidate.
-    Runs inside the caller's transaction; pushes of one pipeline wait for each other, so there is one serial history.
-    """
-    _serialize(connection, candidate.pipeline)
-    version = _register(connection, candidate)
-    champion = _champion(connection, candidate.pipeline)
-    if champion is not None and champion.version == version:
-        return Push(outcome=PushOutcome.UNCHANGED, version=version, reason=f"version {version} is the champion already")
-    objection = _objection(connection, candidate, version, champion)
-    if objection and not candidate.force:
-        return Push(outcome=PushOutcome.WITHHELD, version=version, reason=f"withheld: {objection}")
-    _move(
-        connection,
-        candidate.pipeline,
-        MoveKind.FORCE if objection else MoveKind.PUSH,
-        champion,
-        version,
-        actor=candidate.run,
-        reason=candidate.reason,
-        evidence=candidate.evidence,
-    )
-    return Push(outcome=PushOutcome.PROMOTED, version=version, reason=candidate.reason)
-
-
-def _serialize(connection: Connection, pipeline: str) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"registry {pipeline}")})
-
-
-def _objection(connection: Connection, candidate: Candidate, version: int, champion: ModelVersion | None) -> str:
-    if champion is not None and champion.train_end > candidate.train_end:
-        return (
-            f"champion {champion.version} was trained on data up to {champion.train_end:%Y-%m-%d}, "
-            f"version {version} up to {candidate.train_end:%Y-%m-%d}"
-        )
-    if version in _left_behind(connection, candidate.pipeline):
-        return f"a person took the alias from version {version}"
-    return ""
-
-
-def _left_behind(connection: Connection, pipeline: str) -> frozenset[int]:
-    query = (
-        select(alias_history.c.kind, alias_history.c.to_version, model_version.c.train_end)
-        .join(
-            model_version,
-            (model_version.c.pipeline == alias_history.c.pipeline)
-            & (model_version.c.version == alias_history.c.to_version),
-        )
-        .where(alias_history.c.pipeline == pipeline, alias_history.c.alias == CHAMPION)
-        .order_by(alias_history.c.id)
-    )
-    return left_behind((MoveKind(row.kind), row.to_version, row.train_end) for row in connection.execute(query))
-
-
-def _register(connection: Connection, candidate: Candidate) -> int:
-    """The version of the candidate's digest, a new one when it has none."""
-    known = connection.scalar(
-        select(model_version.c.version).where(
-            model_version.c.pipeline == candidate.pipeline, model_version.c.digest == candidate.digest
-        )
-    )
-    if known is not None:
-        return int(known)
-    newest = connection.scalar(
-        select(func.coalesce(func.max(model_version.c.version), 0)).where(
-            model_version.c.pipeline == candidate.pipeline
-        )
-    )
-    version = int(newest or 0) + 1
-    connection.execute(
-        insert(model_version).values(
-            pipeline=candidate.pipeline,
-            version=version,
-            artifact_id=candidate.artifact_id,
-            evaluation_id=candidate.evaluation_id,
-            digest=candidate.digest,
-            train_start=candidate.train_start,
-            train_end=candidate.train_end,
-            window_end=candidate.window_end,
-            run=candidate.run,
-        )
-    )
-    return version
-
-
-def _move(
-    connection: Connection,
-    pipeline: str,
-    kind: MoveKind,
-    champion: ModelVersion | None,
-    version: int,
-    *,
-    actor: str,
-    reason: str,
-    evidence: Mapping[str, Json],
-) -> None:
-    """Append to the history; the database moves the alias with it, if it is still where ``champion`` says."""
-    connection.execute(
-        insert(alias_history).values(
-            pipeline=pipeline,
-            alias=CHAMPION,
-            kind=kind.value,
-            from_version=champion.version if champion else None,
-            to_version=version,
-            actor=actor,
-            reason=reason,
-            evidence=dict(evidence),
-        )
-    )
-
-
-def _champion(connection: Connection, pipeline: str) -> ModelVersion | None:
-    row = connection.execute(
-        select(model_version)
-        .join(alias, (alias.c.pipeline == model_version.c.pipeline) & (alias.c.version == model_version.c.version))
-        .where(alias.c.pipeline == pipeline, alias.c.alias == CHAMPION)
-    ).one_or_none()
-    return None if row is None else _to_version(row)
-
-
-def _to_version(row: Row[Any]) -> ModelVersion:
-    return ModelVersion(**{name: row._mapping[name] for name in ModelVersion.__dataclass_fields__})
-
-
-def _to_move(row: Row[Any]) -> AliasMove:
-    values = {name: row._mapping[name] for name in AliasMove.__dataclass_fields__}
-    return AliasMove(**{**values, "kind": MoveKind(row.kind)})
+__all__ = ["CHAMPION", "Registry"]
 
 
 class Registry:
-    """Who is champion and who was. Pushes write it inside their publishing transaction (:func:`promote`)."""
+    """Who is champion and who was.
+
+    Runs move the champion inside their publishing transaction (:func:`mlcore.registry.push.promote`), people by the
+    methods of this class.
+    """
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
@@ -178,19 +31,19 @@ class Registry:
     def champion(self, pipeline: str) -> ModelVersion | None:
         """The model in production now."""
         with self._store.begun() as connection:
-            return _champion(connection, pipeline)
+            return rows.champion(connection, pipeline)
 
     def versions(self, pipeline: str) -> tuple[ModelVersion, ...]:
         """Every version, oldest first."""
         query = select(model_version).where(model_version.c.pipeline == pipeline).order_by(model_version.c.version)
         with self._store.begun() as connection:
-            return tuple(_to_version(row) for row in connection.execute(query))
+            return tuple(rows.to_version(row) for row in connection.execute(query))
 
     def history(self, pipeline: str) -> tuple[AliasMove, ...]:
         """Every move of an alias, oldest first."""
         query = select(alias_history).where(alias_history.c.pipeline == pipeline).order_by(alias_history.c.id)
         with self._store.begun() as connection:
-            return tuple(_to_move(row) for row in connection.execute(query))
+            return tuple(rows.to_move(row) for row in connection.execute(query))
 
     def baseline(
         self, pipeline: str, *, as_of: datetime, evaluation_start: datetime, exclude_digest: str | None = None
@@ -219,42 +72,126 @@ class Registry:
             query = query.where(model_version.c.digest != exclude_digest)
         with self._store.begun() as connection:
             row = connection.execute(
-                query.where(model_version.c.version.not_in(_left_behind(connection, pipeline)))
+                query.where(model_version.c.version.not_in(rows.champion_reign(connection, pipeline).left_behind))
             ).one_or_none()
-        return None if row is None else _to_version(row)
+        return None if row is None else rows.to_version(row)
 
-    def rollback(self, pipeline: str, to_version: int, *, actor: str, reason: str) -> ModelVersion:
+    def pushes(self, pipeline: str) -> tuple[PushRecord, ...]:
+        """What became of every push, oldest first."""
+        query = select(push_history).where(push_history.c.pipeline == pipeline).order_by(push_history.c.id)
+        with self._store.begun() as connection:
+            return tuple(rows.to_push(row) for row in connection.execute(query))
+
+    def pinned(self, pipeline: str) -> Pin | None:
+        """The pin that keeps the champion where it is."""
+        with self._store.begun() as connection:
+            return rows.pin(connection, pipeline)
+
+    def rollback(
+        self, pipeline: str, to_version: int | None = None, *, actor: str, reason: str
+    ) -> tuple[ModelVersion, ModelVersion]:
         """Make an earlier champion the champion again; those that came after it do not return by themselves.
+
+        Args:
+            pipeline: Whose champion.
+            to_version: Any earlier champion; by default the one before, of those that nobody rolled back from.
+            actor: Who does it.
+            reason: Why, for the history.
+
+        Returns:
+            The champion until now, and the one from now on.
 
         Raises:
             NoChampion: The pipeline has no champion.
-            MetadataError: The version never was champion, or is it now.
+            MetadataError: There is no earlier champion, the version never was one, is it now, or it is pinned.
         """
-        with self._store.begun() as connection:
-            _serialize(connection, pipeline)
-            champion = _champion(connection, pipeline)
+        with self._moving(pipeline) as (connection, champion):
             if champion is None:
-                raise NoChampion(f"pipeline {pipeline} has no champion to roll back from")
-            target = connection.execute(
-                select(model_version)
-                .where(model_version.c.pipeline == pipeline, model_version.c.version == to_version)
-                .where(_was_champion(pipeline, to_version))
-            ).one_or_none()
-            if target is None or to_version == champion.version:
+                raise NoChampion(
+                    f"pipeline {pipeline} has no champion to roll back from",
+                    next_step=f"train one: mlcore run {pipeline} --at <moment>",
+                )
+            earlier = rows.champion_reign(connection, pipeline).champions[:-1]
+            if to_version is None and not earlier:
                 raise MetadataError(
-                    f"version {to_version} of {pipeline} is no earlier champion",
+                    f"version {champion.version} of {pipeline} has no champion before it to roll back to",
+                    next_step=f"mlcore models list {pipeline} shows what can be promoted",
+                )
+            chosen = earlier[-1] if to_version is None else to_version
+            target = rows.version(connection, pipeline, chosen)
+            if target is None or chosen == champion.version or not rows.was_champion(connection, pipeline, chosen):
+                raise MetadataError(
+                    f"version {chosen} of {pipeline} is no earlier champion",
                     next_step=f"mlcore models history {pipeline} lists those that are",
                 )
-            _move(
-                connection, pipeline, MoveKind.ROLLBACK, champion, to_version, actor=actor, reason=reason, evidence={}
-            )
-        return _to_version(target)
+            rows.move(connection, pipeline, MoveKind.ROLLBACK, champion, chosen, actor=actor, reason=reason)
+        return champion, target
 
+    def promote(
+        self, pipeline: str, version: int, *, actor: str, reason: str
+    ) -> tuple[ModelVersion | None, ModelVersion]:
+        """Make a registered version the champion by name, whatever the present one was trained on.
 
-def _was_champion(pipeline: str, version: int) -> Any:
-    return (
-        select(alias_history.c.id)
-        .where(alias_history.c.pipeline == pipeline, alias_history.c.alias == CHAMPION)
-        .where(alias_history.c.to_version == version)
-        .exists()
-    )
+        Returns:
+            The champion until now, and the one from now on.
+
+        Raises:
+            MetadataError: There is no such version, it is champion already, or another is pinned.
+        """
+        with self._moving(pipeline) as (connection, champion):
+            target = rows.version(connection, pipeline, version)
+            if target is None:
+                raise MetadataError(
+                    f"there is no version {version} of {pipeline}",
+                    next_step=f"mlcore models list {pipeline} lists those there are",
+                )
+            if champion is not None and champion.version == version:
+                raise MetadataError(f"version {version} of {pipeline} is the champion already")
+            rows.move(connection, pipeline, MoveKind.FORCE, champion, version, actor=actor, reason=reason)
+        return champion, target
+
+    def pin(self, pipeline: str, *, actor: str, reason: str) -> Pin:
+        """Keep the champion where it is: runs go on, their pushes are recorded and withheld.
+
+        Raises:
+            NoChampion: There is none to pin.
+            MetadataError: It is pinned already.
+        """
+        with self._moving(pipeline) as (connection, champion):
+            if champion is None:
+                raise NoChampion(f"pipeline {pipeline} has no champion to pin")
+            rows.add_pin(connection, pipeline, champion.version, actor=actor, reason=reason)
+            made = rows.pin(connection, pipeline)
+        if made is None:
+            raise MetadataError(f"the pin of {pipeline} is not there")
+        return made
+
+    def unpin(self, pipeline: str, *, actor: str, reason: str) -> Pin:
+        """Let the champion be replaced again; the next push may do so.
+
+        Returns:
+            The pin that was in force.
+
+        Raises:
+            MetadataError: Nothing is pinned.
+        """
+        with self._store.begun() as connection:
+            rows.serialize(connection, pipeline)
+            pin = rows.pin(connection, pipeline)
+            if pin is None:
+                raise MetadataError(f"the champion of {pipeline} is not pinned")
+            rows.add_pin(connection, pipeline, None, actor=actor, reason=reason)
+        return pin
+
+    @contextmanager
+    def _moving(self, pipeline: str) -> Iterator[tuple[Connection, ModelVersion | None]]:
+        """A transaction that alone may move the champion, and the champion; refused while it is pinned."""
+        with self._store.begun() as connection:
+            rows.serialize(connection, pipeline)
+            pin = rows.pin(connection, pipeline)
+            if pin is not None:
+                raise MetadataError(
+                    f"version {pin.version} of {pipeline} is pinned by {pin.actor}: {pin.reason}",
+                    next_step=f"unpin it first: mlcore models unpin {pipeline} --reason <why>",
+                )
+            yield connection, rows.champion(connection, pipeline)

@@ -40,6 +40,7 @@ def list_runs(session: Session, pipeline: str, *, limit: int = 20) -> tuple[RunR
         versions={version.digest: version.version for version in session.registry.versions(pipeline)},
         promoted=frozenset(move.to_version for move in moves),
         taken=_taken(moves),
+        withheld={push.version: push.reason for push in session.registry.pushes(pipeline)},
     )
     summaries = session.metadata.runs(pipeline, limit)
     return tuple(_row(session, pipeline, summary.run, known) for summary in summaries)
@@ -53,18 +54,20 @@ class _Known:
         versions: Version by model digest.
         promoted: Versions that were champion at some time.
         taken: Those among them that a person took the alias from, and that did not get it back.
+        withheld: Why the newest push of a version was, where it was.
     """
 
     versions: Mapping[str, int]
     promoted: frozenset[int]
     taken: frozenset[int]
+    withheld: Mapping[int, str]
 
     def verdict(self, version: int | None, of_the_gates: str) -> str:
         if version is None or of_the_gates != "blessed":
             return of_the_gates
         if version in self.taken:
             return "pushed, and rolled back"
-        return "pushed" if version in self.promoted else "blessed, withheld: the champion is newer"
+        return "pushed" if version in self.promoted else f"blessed, {self.withheld.get(version, 'not pushed')}"
 
 
 def _taken(moves: Sequence[AliasMove]) -> frozenset[int]:

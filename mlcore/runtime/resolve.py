@@ -24,7 +24,7 @@ from mlcore.core.window import (
 )
 from mlcore.errors import MetadataError, MlcoreError, NoChampion
 from mlcore.ingest.paths import span_missing
-from mlcore.registry.store import ModelVersion
+from mlcore.registry.records import ModelVersion
 from mlcore.runtime.pipeline import Baseline, Binding, FromNode, Part, Sources
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources import is_complete, source_spans

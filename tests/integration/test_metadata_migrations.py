@@ -16,7 +16,8 @@ from mlcore.metadata.engine import connect_engine
 from mlcore.metadata.migrate import VERSION_TABLE, _config, migrate
 from mlcore.metadata.store import MetadataStore
 from mlcore.metadata.tables import metadata
-from mlcore.registry.store import MoveKind, Registry
+from mlcore.registry.records import MoveKind
+from mlcore.registry.store import Registry
 
 
 @pytest.fixture

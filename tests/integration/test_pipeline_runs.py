@@ -113,6 +113,26 @@ def test_the_list_of_runs_says_what_became_of_their_models(project: Project) -> 
         }
 
 
+def test_models_are_rolled_back_pinned_and_promoted_on_the_command_line(project: Project) -> None:
+    """Each says what it did; what is pinned stays, and a run's push is told as withheld."""
+    project.run(name="first")
+    project.run(LATER, name="second")
+    done = project.cli("models", "rollback", "tiny")
+    assert "champion of tiny: version 1" in done.stdout, done.stderr
+    assert "version 1 of tiny stays champion" in project.cli("models", "pin", "tiny", "--reason", "audit").stdout
+    project.run("2024-01-12T06:00Z", name="third")
+    refused = project.cli("models", "promote", "tiny", "3", "--reason", "newest")
+    assert refused.returncode == 1
+    assert "is pinned by" in refused.stderr
+    assert "mlcore models unpin tiny" in refused.stderr
+    assert "withheld" in project.cli("models", "show", "tiny", "--version", "3").stdout
+    assert project.cli("models", "unpin", "tiny").returncode == 0
+    assert "was version 1" in project.cli("models", "promote", "tiny", "3", "--reason", "newest").stdout
+    with project.session() as session:
+        assert {row.run: row.verdict for row in list_runs(session, "tiny")}["third"] == "pushed"
+        assert session.registry.champion("tiny").version == 3
+
+
 def test_the_order_of_runs_does_not_change_their_models(project: Project) -> None:
     """Each window gives one model digest, whatever ran before it."""
     project.run(LATER, name="a")

@@ -9,7 +9,8 @@ from support.stores import FIRST_DAY, digest, push
 
 from mlcore.errors import MetadataError, NoChampion
 from mlcore.metadata.store import MetadataStore
-from mlcore.registry.store import ModelVersion, MoveKind, PushOutcome, Registry
+from mlcore.registry.records import ModelVersion, MoveKind, PushOutcome
+from mlcore.registry.store import Registry
 
 
 @pytest.fixture
@@ -85,7 +86,8 @@ def test_what_was_rolled_back_does_not_return_by_itself(store: MetadataStore, re
     """Neither the version rolled back from nor those on the way are promoted again, unless asked for by name."""
     for day in (7, 14, 21):
         push(store, f"week {day}", day)
-    assert registry.rollback("p", 1, actor="ana", reason="complaints").version == 1
+    before, after = registry.rollback("p", 1, actor="ana", reason="complaints")
+    assert (before.version, after.version) == (3, 1)
     for day, version in ((14, 2), (21, 3)):
         withheld = push(store, f"week {day}", day)
         assert (withheld.outcome, withheld.reason) == (
@@ -194,3 +196,66 @@ def test_the_database_keeps_the_history(store: MetadataStore, registry: Registry
     with pytest.raises(MetadataError), store.begun() as connection:
         connection.execute(text(statement))
     assert (registry.history("p"), registry.versions("p"), champion(registry)) == before
+
+
+def test_a_rollback_without_a_version_goes_to_the_champion_before(store: MetadataStore, registry: Registry) -> None:
+    """Twice in a row it goes back twice, never to what was rolled back from, until there is nobody before."""
+    for day in (7, 14, 21):
+        push(store, f"week {day}", day)
+    assert registry.rollback("p", actor="ana", reason="")[1].version == 2
+    assert registry.rollback("p", actor="ana", reason="")[1].version == 1
+    with pytest.raises(MetadataError, match="no champion before it"):
+        registry.rollback("p", actor="ana", reason="")
+    assert push(store, "week 28", 28).outcome is PushOutcome.PROMOTED
+    assert registry.rollback("p", actor="ana", reason="")[1].version == 1
+
+
+def test_a_person_promotes_any_version_by_name(store: MetadataStore, registry: Registry) -> None:
+    """Also one that was withheld; newer models are left behind then, and what is not there is refused."""
+    push(store, "newer", 14)
+    push(store, "older", 7)
+    before, after = registry.promote("p", 2, actor="ana", reason="it is better")
+    assert before is not None
+    assert (before.version, after.version) == (1, 2)
+    assert champion(registry) == 2
+    assert push(store, "newer", 14).outcome is PushOutcome.WITHHELD
+    for version, message in ((2, "is the champion already"), (9, "there is no version 9")):
+        with pytest.raises(MetadataError, match=message):
+            registry.promote("p", version, actor="ana", reason="")
+
+
+def test_a_pinned_champion_stays(store: MetadataStore, registry: Registry) -> None:
+    """Neither a newer model, nor a forced one, nor a person takes the alias from it; every push is recorded."""
+    with pytest.raises(NoChampion):
+        registry.pin("p", actor="ana", reason="")
+    push(store, "first", 7)
+    registry.pin("p", actor="ana", reason="audit")
+    for force in (False, True):
+        withheld = push(store, "second", 14, force=force)
+        assert (withheld.outcome, withheld.reason) == (
+            PushOutcome.WITHHELD,
+            "withheld: ana pinned version 1: audit",
+        )
+    for act in (registry.pin, registry.rollback):
+        with pytest.raises(MetadataError, match="version 1 of p is pinned by ana: audit"):
+            act("p", actor="bob", reason="")
+    with pytest.raises(MetadataError, match="pinned"):
+        registry.promote("p", 2, actor="bob", reason="")
+    assert [record.outcome for record in registry.pushes("p")] == [PushOutcome.PROMOTED] + 2 * [PushOutcome.WITHHELD]
+    registry.unpin("p", actor="ana", reason="done")
+    assert registry.pinned("p") is None
+    with pytest.raises(MetadataError, match="is not pinned"):
+        registry.unpin("p", actor="ana", reason="")
+    assert push(store, "second", 14).outcome is PushOutcome.PROMOTED
+
+
+@pytest.mark.parametrize("table", ["push_history", "pin_history"])
+def test_what_became_of_pushes_and_pins_cannot_be_rewritten(
+    store: MetadataStore, registry: Registry, table: str
+) -> None:
+    """The database itself refuses to change or remove a row of either history."""
+    push(store, "first", 7)
+    registry.pin("p", actor="ana", reason="audit")
+    for statement in (f"UPDATE {table} SET reason = ''", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+        with pytest.raises(MetadataError, match="is history"), store.begun() as connection:
+            connection.execute(text(statement))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.stores import FIRST_DAY, push
 
 from mlcore.metadata.store import MetadataStore
-from mlcore.registry.records import MoveKind, left_behind
-from mlcore.registry.store import PushOutcome, Registry
+from mlcore.registry.records import MoveKind, PushOutcome, reign
+from mlcore.registry.store import Registry
 
 
 @pytest.fixture
@@ -76,13 +76,17 @@ def test_what_a_person_decided_stands(decisions: list[tuple[str, int, int]]) -> 
         past = [known for _, known, _ in moves]
         ends = {known: end for _, known, end in moves}
         end = ends.get(version, FIRST_DAY + timedelta(days=day))
-        before = left_behind(moves)  # type: ignore[arg-type]
+        before = reign(moves).left_behind  # type: ignore[arg-type]
         if kind == "push" and version in before:
             continue
         if kind == "rollback" and (version not in past or version == past[-1]):
             continue
         moves.append((MoveKind[kind.upper()], version, end))
-        after = left_behind(moves)  # type: ignore[arg-type]
+        came = reign(moves)  # type: ignore[arg-type]
+        after = came.left_behind
+        assert came.champions[-1] == version
+        assert len(set(came.champions)) == len(came.champions)
+        assert not after & set(came.champions)
         assert version not in after
         assert before - {version} <= after
         if kind == "push":

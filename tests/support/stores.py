@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from mlcore.core.types import ArtifactType, NewArtifact, NewExecution
 from mlcore.metadata.store import MetadataStore, Publication
-from mlcore.registry.store import Candidate, Push, promote
+from mlcore.registry.push import promote
+from mlcore.registry.records import Candidate, Push
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
