@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0004"
-down_revision = "0004"
+down_revision = "0003"
 
 _TABLES = """
 CREATE TABLE push_history (
