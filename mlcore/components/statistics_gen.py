@@ -7,13 +7,20 @@ from collections.abc import Mapping, Sequence
 from mlcore.components.base import SpanComponent, SpanTask, split_folders
 from mlcore.core.types import ArtifactType, Json
 
+_MAKERS = ("accumulate", "columns", "container", "files", "missing", "options", "slices", "spans", "strings", "tally")
+
 
 class StatisticsGen(SpanComponent):
     """Profiles every column of each span once, all new spans in one Beam job; windows merge what is kept."""
 
     input = ArtifactType.EXAMPLES
     output = ArtifactType.STATISTICS
-    code = ("statistics", "accumulators", "beam.combine", "beam.files")  # where it runs changes nothing
+    code = (  # where it runs changes nothing, nor how what it made is shown
+        *(f"statistics.{name}" for name in _MAKERS),
+        "accumulators",
+        "beam.combine",
+        "beam.files",
+    )
     libraries = ("pyarrow", "numpy")
 
     @property
