@@ -156,7 +156,19 @@ class FlinkCluster:
         }
 
     def _java(self, name: str, main: str) -> None:
-        self._run(name, ["java", *_JVM, "-cp", self._classpath, main, "--configDir", str(self._folder)])
+        self._run(
+            name,
+            [
+                "java",
+                *_JVM,
+                f"-Djava.io.tmpdir={self._folder}",
+                "-cp",
+                self._classpath,
+                main,
+                "--configDir",
+                str(self._folder),
+            ],
+        )
 
     def _start_pool(self) -> None:
         pool = "apache_beam.runners.worker.worker_pool_main"
@@ -165,7 +177,13 @@ class FlinkCluster:
     def _run(self, name: str, command: list[str]) -> None:
         # The pool starts `python` as the path finds it, and workers import the functions of these tests.
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(_TESTS), "OPENBLAS_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": str(_TESTS),
+            "OPENBLAS_NUM_THREADS": "1",
+            "TMPDIR": str(self._folder),
+        }
         setpriv = shutil.which("setpriv")
         if setpriv:  # when the tests are killed nothing is left behind
             command = [setpriv, "--pdeathsig", "KILL", *command]

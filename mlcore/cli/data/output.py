@@ -111,7 +111,7 @@ def write_page(path: Path, content: str) -> None:
             where=str(path),
             next_step="give --html a file in a folder that may be written",
         ) from error
-    notes.print(f"wrote {path} ({len(content.encode()) / 1e6:.1f} MB)", highlight=False, markup=False, soft_wrap=True)
+    notes.print(f"wrote {path} ({len(content.encode()) / 1e3:,.0f} kB)", highlight=False, markup=False, soft_wrap=True)
 
 
 def _umask() -> int:
