@@ -42,10 +42,10 @@ def _as_of() -> Param:
     return Param(
         None,
         type=["null", "string"],
-        format="date-time",  # what makes it a date picker; the pattern is what is checked
+        # No format "date-time": whether it refuses 2013-03-11T06:00Z depends on what else happens to be installed.
         pattern=_MOMENT,
         title="As of",
-        description="The moment the run may know of. Empty: the end of the run's data interval.",
+        description="The moment the run may know of, such as 2013-03-11T06:00Z. Empty: the end of its data interval.",
     )
 
 

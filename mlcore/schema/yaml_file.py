@@ -13,7 +13,9 @@ from typing import Any
 import yaml as pyyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.emitter import RoundTripEmitter
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import ScalarEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mlcore.core.types import Json
@@ -27,6 +29,8 @@ _SHORT_LIST = 12
 _SHORT_TEXT = 100
 _FEATURE_DEPTH = 2
 _NEVER_FOLD = 10**6
+_LONGEST_KEY = 1_000
+"""Of a key in one line; YAML says 1,024."""
 
 
 def read_yaml(path: Path) -> Schema:
@@ -123,11 +127,20 @@ def _render(key: str, value: Json, depth: int) -> list[str]:
     Blocks down to the keys of a feature; what these hold stands in one line where it is short.
     """
     handler = YAML(typ="rt")
+    handler.Emitter = _KeysInOneLine
     handler.width = _NEVER_FOLD
     handler.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
     handler.dump(CommentedMap({_text(key): _styled(value, depth + 1)}), stream)
     return stream.getvalue().splitlines()
+
+
+class _KeysInOneLine(RoundTripEmitter):
+    """Writes ``"a\\nb":`` where the library would write ``? "a\\nb"`` and the colon on the next line."""
+
+    def check_simple_key(self) -> bool:
+        short = isinstance(self.event, ScalarEvent) and len(ascii(self.event.value)) < _LONGEST_KEY
+        return short or bool(super().check_simple_key())
 
 
 def _styled(value: Json, depth: int) -> Any:

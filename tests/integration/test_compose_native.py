@@ -193,7 +193,8 @@ def test_a_retraining_run_on_a_celery_worker_makes_a_champion(stack: Stack) -> N
         _until(lambda: client.get("/api/v2/dags/tiny").status_code == 200, 60, "the DAG")
         client.patch("/api/v2/dags/tiny", json={"is_paused": False}).raise_for_status()
         body = {"dag_run_id": "first", "logical_date": None, "conf": {"as_of": AS_OF}}
-        client.post("/api/v2/dags/tiny/dagRuns", json=body).raise_for_status()
+        started = client.post("/api/v2/dags/tiny/dagRuns", json=body)
+        assert started.status_code == 200, started.text
         run = "/api/v2/dags/tiny/dagRuns/first"
         _until(lambda: client.get(run).json()["state"] in ("success", "failed"), RUN_SECONDS, "the end of the run")
         tasks = client.get(f"{run}/taskInstances").json()["task_instances"]
