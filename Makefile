@@ -26,7 +26,7 @@ lint: $(STAMP) ## Style, types and import contracts
 
 test: lint ## All checks, then all tests against real services
 	@echo "tests: unit, property, integration, e2e"
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python .ci/test.py
 
 test-flink: $(STAMP) ## Statistics and analysis on a real Flink cluster and on Spark, started here; needs Java
 	@MLCORE_TEST_ENGINES=all $(BIN)/python -m pytest -q tests/integration/test_beam_flink.py tests/integration/test_beam_spark.py

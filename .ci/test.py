@@ -1,0 +1,40 @@
+"""Runs the tests in two halves side by side: one is shown while it runs, the other when it has ended.
+
+    python .ci/test.py
+
+Most tests wait for something: a server, a scheduler, a process that starts. Exit code 0: all passed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+
+SHOWN = ("tests/unit", "tests/property", "tests/e2e")
+BESIDE = ("tests/integration",)
+
+
+def pytest(folders: tuple[str, ...]) -> list[str]:
+    """The command for some folders; the cache is the other half's to write."""
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders]
+
+
+def main() -> int:
+    """Run both halves; the worse of their exit codes."""
+    with tempfile.TemporaryFile() as kept, subprocess.Popen(pytest(BESIDE), stdout=kept, stderr=kept) as beside:
+        try:
+            shown = subprocess.call(pytest(SHOWN))
+            sys.stdout.write(f"now what ran beside it: {', '.join(BESIDE)}\n")
+            sys.stdout.flush()
+            other = beside.wait()
+        except BaseException:
+            beside.terminate()
+            raise
+        kept.seek(0)
+        sys.stdout.write(kept.read().decode(errors="replace"))
+    return max(shown, other)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
