@@ -55,8 +55,7 @@ def serving(server: JobServer) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mlcore-job-server-", ignore_cleanup_errors=True) as folder:
         port = free_port()
         log = Path(folder) / "job-server.log"
-        scratch = f"-Djava.io.tmpdir={folder}"
-        process = _start([java, *server.jvm, scratch, *server.program, *server.arguments], port, Path(folder), log)
+        process = _start([java, *server.jvm, *server.program, *server.arguments], port, Path(folder), log)
         try:
             _await(process, port, log)
             _LOG.info("job server ready, process %d, port %d", process.pid, port)
