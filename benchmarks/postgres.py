@@ -51,7 +51,7 @@ def ours(url: str, folder: str, spans: int) -> dict[str, object]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from mlcore.config.pipeline import PostgresSource
+    from mlcore.config.sources import PostgresSource
     from mlcore.core.window import Span
     from mlcore.ingest.postgres.address import address_of
     from mlcore.ingest.postgres.extract import Request, extract

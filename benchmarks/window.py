@@ -24,7 +24,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlcore.config.pipeline import Feature
+from mlcore.config.model import Feature
 from mlcore.transform.specs import FeatureSpec, specs_from_config
 
 DIFFERENT = 12

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlcore.airflow.naming import run_name
-from mlcore.config.pipeline import parse_length
+from mlcore.config.fields import parse_length
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Json
 from mlcore.core.window import Grain, parse_moment, utc

@@ -17,7 +17,7 @@ from mlcore.beam.engine import prepared
 from mlcore.beam.failures import Failure, raise_recorded, record_of
 from mlcore.beam.files import batches, place, write
 from mlcore.beam.options import LOCAL
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import UNWRITABLE_NEXT, ArtifactError, EngineError, MlcoreError, quoted
 
 if TYPE_CHECKING:

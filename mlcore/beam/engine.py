@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlcore.beam import jars
 from mlcore.beam.job_server import JobServer, serving
 from mlcore.beam.options import LOCAL, WHERE, pipeline_options
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import ConfigError, EngineError, quoted
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from mlcore.beam.quiet import import_beam
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import ConfigError, quoted
 
 if TYPE_CHECKING:

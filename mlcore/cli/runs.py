@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.config.fields import parse_length
 from mlcore.config.loader import find_pipeline
-from mlcore.config.pipeline import parse_length
 from mlcore.core.request import RunRequest
 from mlcore.core.types import ExecutionState
 from mlcore.core.window import Grain, iso, parse_moment

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mlcore.config.pipeline import PipelineConfig, Split, TimeSplit
+from mlcore.config.data import Split, TimeSplit
+from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, Json, SplitName
 from mlcore.core.window import Span

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlcore.components.base import Component, Inputs, Outputs, Payload
-from mlcore.config.pipeline import Monitor
+from mlcore.config.monitor import Monitor
 from mlcore.core.types import ArtifactType, Json
 from mlcore.core.window import iso, parse_moment
 from mlcore.errors import ConfigError

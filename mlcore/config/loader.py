@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from mlcore.config.pipeline import PipelineConfig, PlatformConfig, Section
+from mlcore.config.beam import PlatformConfig
+from mlcore.config.fields import Section
+from mlcore.config.pipeline import PipelineConfig
 from mlcore.errors import ConfigError, quoted
 
 _SHOWN_PROBLEMS = 10

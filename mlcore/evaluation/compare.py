@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mlcore.config.pipeline import Evaluation as EvaluationConfig
+from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.evaluate import CONFIDENCE
 from mlcore.evaluation.measure import measure_slices
 from mlcore.evaluation.rows import checked_scores, labelled_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlcore.config.pipeline import ChampionCriterion, ValueCriterion
+from mlcore.config.evaluation import ChampionCriterion, ValueCriterion
 from mlcore.evaluation.metrics import find_metric
 from mlcore.evaluation.values import Comparison, Evaluation, MetricValue, SliceResult
 

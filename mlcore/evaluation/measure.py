@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlcore.config.pipeline import Evaluation as EvaluationConfig
+from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.intervals import standard_error
 from mlcore.evaluation.metrics import Metric, find_metric
 from mlcore.evaluation.rows import Rows, slices

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.window import Span, iso
 from mlcore.errors import MalformedData, quoted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mlcore.config.pipeline import ColumnType, Data, Label
+from mlcore.config.data import ColumnType, Data, Label
 from mlcore.errors import ConfigError
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {

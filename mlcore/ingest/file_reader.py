@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import JsonValue
 
-from mlcore.config.pipeline import SOURCE_PLUGINS, CsvSource, Data, JsonLinesSource, ParquetSource, PluginSource
+from mlcore.config.data import Data
+from mlcore.config.sources import SOURCE_PLUGINS, CsvSource, JsonLinesSource, ParquetSource, PluginSource
 from mlcore.core.window import Span
 from mlcore.errors import MalformedData
 from mlcore.ingest.blocks import BadRow, Block

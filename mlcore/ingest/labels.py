@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.ingest.columns import label_type
 
 

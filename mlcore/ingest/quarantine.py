@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.window import Span, iso
 from mlcore.errors import ArtifactCorrupt, MalformedData, quoted
 from mlcore.ingest.blocks import TEXT_LIMIT, BadRow, Reason

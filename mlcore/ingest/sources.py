@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.window import Span
 from mlcore.ingest.blocks import BadRow
 from mlcore.ingest.checks import check_span

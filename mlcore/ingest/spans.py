@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.window import Span
 from mlcore.ingest.blocks import BadRow
 from mlcore.ingest.checks import Location, non_finite

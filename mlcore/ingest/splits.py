@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlcore.config.pipeline import ColumnSplit, Data, HashSplit, TimeSplit
+from mlcore.config.data import ColumnSplit, Data, HashSplit, TimeSplit
 from mlcore.core.types import SplitName
 from mlcore.errors import MalformedData, quoted
 from mlcore.ingest.checks import Location

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlcore.config.pipeline import ColumnType
+from mlcore.config.data import ColumnType
 from mlcore.errors import MalformedData, quoted
 from mlcore.ingest.blocks import Block
 from mlcore.ingest.columns import ARROW_TYPES

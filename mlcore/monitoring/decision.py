@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mlcore.config.pipeline import Monitor
+from mlcore.config.monitor import Monitor
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted

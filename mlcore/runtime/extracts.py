@@ -19,7 +19,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcore.config.pipeline import PipelineConfig, PostgresSource
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.sources import PostgresSource
 from mlcore.core.digests import digest_json
 from mlcore.core.types import Json
 from mlcore.core.window import EPOCH, Span, iso

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from mlcore.config.pipeline import PipelineConfig, TimeSplit
+from mlcore.config.data import TimeSplit
+from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import digest_json
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, SplitName

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlcore.config.pipeline import PipelineConfig, PostgresSource
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.sources import PostgresSource
 from mlcore.core.digests import digest_json
 from mlcore.core.types import Artifact, ArtifactType, Json, NewArtifact
 from mlcore.core.window import Span, iso, parse_moment

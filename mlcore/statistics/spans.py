@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlcore.beam.combine import Shard, accumulate
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.files import FILE_NAME, from_bytes, to_bytes
 from mlcore.statistics.options import StatisticsOptions

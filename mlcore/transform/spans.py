@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlcore.beam.combine import Shard, accumulate
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.transform.specs import FeatureSpec, columns_analyzed
 from mlcore.transform.state import FILE_NAME, AnalyzerState, analyze, merge_states, write_state
 

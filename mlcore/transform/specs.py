@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlcore.config.pipeline import Feature
+from mlcore.config.model import Feature
 from mlcore.core.types import Json
 from mlcore.errors import ConfigError
 from mlcore.transform.mappers import Mapper, make_mapper

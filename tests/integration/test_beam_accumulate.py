@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlcore.beam.combine import Shard, accumulate
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ConfigError, DataError
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.files import FILE_NAME, read, read_merged, to_bytes

@@ -28,7 +28,7 @@ from support.flink import TASK_MANAGERS, FlinkCluster, flink_cluster
 
 from mlcore.beam.combine import Shard
 from mlcore.beam.engine import prepared
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import ConfigError, EngineError
 from mlcore.statistics.spans import StatisticsJob, span_statistics
 from mlcore.transform.spans import analyze_spans

@@ -10,8 +10,8 @@ from support.beam_jobs import PARTITIONINGS, digests, make_rows, write_shards
 
 from mlcore.components.statistics_gen import StatisticsGen
 from mlcore.components.transform_analyzer import TransformAnalyzer
+from mlcore.config.beam import Beam
 from mlcore.config.loader import load_pipeline
-from mlcore.config.pipeline import Beam
 from mlcore.runtime.fingerprint import fingerprint
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "pipelines" / "flight_delays.yaml"

@@ -11,7 +11,7 @@ from support.beam_jobs import PARTITIONINGS, digests, joined, make_rows, rows_re
 from support.flink import java_jars
 
 from mlcore.beam.engine import prepared
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.transform.spans import analyze_spans
 from mlcore.transform.specs import FeatureSpec
 

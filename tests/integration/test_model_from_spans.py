@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlcore.config.pipeline import Feature
+from mlcore.config.model import Feature
 from mlcore.deployment.infra import Limits, Subject, validate_infra
 from mlcore.deployment.requests import build_requests
 from mlcore.errors import DataError

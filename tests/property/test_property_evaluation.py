@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlcore.config.pipeline import Evaluation as EvaluationConfig
+from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.compare import compare
 from mlcore.evaluation.evaluate import evaluate
 from mlcore.evaluation.metrics import metrics

@@ -14,7 +14,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.window import Span, parse_moment
 from mlcore.ingest.examples import read_examples, write_examples
 from mlcore.ingest.formats.csv_format import CsvOptions, read_csv

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.types import SplitName
 from mlcore.core.window import Grain, Months, Span, is_whole, resolve_window, shift, span_at
 from mlcore.errors import MalformedData

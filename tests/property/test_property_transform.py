@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlcore.config.pipeline import Feature
+from mlcore.config.model import Feature
 from mlcore.transform.graph import TransformGraph, fit
 from mlcore.transform.specs import specs_from_config
 from mlcore.transform.state import AnalyzerState, analyze, merge_states

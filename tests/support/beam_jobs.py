@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pyarrow.csv import WriteOptions, write_csv
 
 from mlcore.beam.combine import Shard, accumulate
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import DataError
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.files import from_bytes, to_bytes

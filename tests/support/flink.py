@@ -21,7 +21,7 @@ import pytest
 
 from mlcore.beam import jars
 from mlcore.beam.job_server import free_port
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import EngineError
 
 PINNED = "flink-1.19"

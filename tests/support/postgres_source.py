@@ -17,7 +17,7 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 
-from mlcore.config.pipeline import PostgresSource
+from mlcore.config.sources import PostgresSource
 from mlcore.core.window import Span, parse_moment
 from mlcore.ingest.postgres.address import address_of
 from mlcore.ingest.postgres.extract import Extracted, Request

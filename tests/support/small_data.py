@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.window import Span, parse_moment
 
 DAY = Span(start=parse_moment("2013-01-02T00:00Z"), end=parse_moment("2013-01-03T00:00Z"))

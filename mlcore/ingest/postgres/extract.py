@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from mlcore.config.pipeline import PostgresSource
+from mlcore.config.sources import PostgresSource
 from mlcore.core.window import Span
 from mlcore.ingest.postgres.address import Address
 from mlcore.ingest.postgres.connection import SourceUnavailable, cancel, one_snapshot

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.core.window import Span
 from mlcore.errors import DataError
 from mlcore.ingest.blocks import BadRow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlcore.config.pipeline import PostgresSource
+from mlcore.config.sources import PostgresSource
 from mlcore.errors import ConfigError, quoted
 from mlcore.ingest.postgres.address import Address
 from mlcore.ingest.postgres.connection import query

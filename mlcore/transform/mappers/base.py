@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from mlcore.config.pipeline import Section
+from mlcore.config.fields import Section
 from mlcore.core.types import Json
 
 Floats = npt.NDArray[np.float64]

@@ -13,7 +13,7 @@ import pytest
 
 from mlcore.beam.engine import prepared
 from mlcore.beam.job_server import JobServer, serving
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import ConfigError, EngineError, MlcoreError
 
 LISTENS = "import socket,sys,time; s=socket.create_server(('localhost', int(sys.argv[sys.argv.index('--job-port')+1])))"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlcore.beam.options import LOCAL, pipeline_options
-from mlcore.config.pipeline import Beam
+from mlcore.config.beam import Beam
 from mlcore.errors import ConfigError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlcore.config.pipeline import ChampionCriterion, ValueCriterion
+from mlcore.config.evaluation import ChampionCriterion, ValueCriterion
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, ConfigError, MlcoreError
 from mlcore.evaluation.blessing import Blessing, read_blessing, write_blessing
 from mlcore.evaluation.gates import decide

@@ -9,7 +9,7 @@ import pyarrow.csv
 import pytest
 from sklearn import metrics as reference
 
-from mlcore.config.pipeline import Evaluation as EvaluationConfig
+from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.errors import ConfigError
 from mlcore.evaluation.evaluate import evaluate
 from mlcore.evaluation.intervals import standard_error

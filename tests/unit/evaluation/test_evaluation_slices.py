@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlcore.config.pipeline import Evaluation as EvaluationConfig
+from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, ConfigError, DataError, ModelError
 from mlcore.evaluation import files
 from mlcore.evaluation.compare import compare

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mlcore.config.pipeline import Data
+from mlcore.config.data import Data
 from mlcore.errors import ConfigError
 from mlcore.ingest.labels import with_label
 

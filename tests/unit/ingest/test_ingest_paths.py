@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlcore.config.pipeline import CsvSource
+from mlcore.config.sources import CsvSource
 from mlcore.core.window import Grain, Interval, Months, Span, parse_moment
 from mlcore.errors import ConfigError, SpanMissing
 from mlcore.ingest.paths import existing_paths, holds_many, newest_file, span_path

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlcore.config.loader import load_pipeline
-from mlcore.config.pipeline import PostgresSource
+from mlcore.config.sources import PostgresSource
 from mlcore.errors import ConfigError
 from mlcore.ingest.postgres.address import Address, address_of, parse_address
 

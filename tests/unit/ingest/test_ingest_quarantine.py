@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.small_data import DAY, make_data
 
-from mlcore.config import pipeline as config
+from mlcore.config import sources as config
 from mlcore.errors import ArtifactCorrupt, MalformedData
 from mlcore.ingest import file_reader
 from mlcore.ingest.blocks import BadRow, Block, Reason

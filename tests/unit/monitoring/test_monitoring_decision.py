@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlcore.config.pipeline import Drift, Monitor, Retrain
+from mlcore.config.monitor import Drift, Monitor, Retrain
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing
 from mlcore.monitoring.decay import Estimate, Performance, compare
 from mlcore.monitoring.decision import FILE_NAME, decide, read_decision, write_decision

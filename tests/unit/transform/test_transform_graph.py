@@ -11,7 +11,7 @@ import skops.io
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from mlcore.config.pipeline import Feature
+from mlcore.config.model import Feature
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, DataError
 from mlcore.transform.graph import TransformGraph, fit, read_graph, write_graph
 from mlcore.transform.specs import specs_from_config

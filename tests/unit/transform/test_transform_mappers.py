@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlcore.config.pipeline import Feature
+from mlcore.config.model import Feature
 from mlcore.errors import ConfigError, DataError
 from mlcore.transform.graph import fit
 from mlcore.transform.mappers import mappers
