@@ -1,0 +1,145 @@
+"""``data``: what a row is, when a span of rows is complete, and which rows are for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from mlcore.config.fields import Delay, Length, Section
+from mlcore.config.sources import Source
+from mlcore.core.window import Grain, check_grain
+from mlcore.errors import WindowError
+
+ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
+
+
+def _span_length(value: Grain) -> Grain:
+    try:
+        check_grain(value)
+    except WindowError as error:
+        raise ValueError(f"{error.what}; {error.next_step}") from error
+    return value
+
+
+class Label(Section):
+    """What is predicted.
+
+    ``column`` holds the raw outcome; with ``above`` the label is 1 where the outcome is greater and 0 where it is not.
+    A row whose outcome is missing has no label: it is kept, and neither trained nor evaluated on.
+    """
+
+    name: str
+    column: str
+    above: float | None = None
+    delay: Delay = timedelta(0)
+
+
+class Complete(Section):
+    """When a span is complete: before, it is not there, and a run waits for it or does without it."""
+
+    marker: str | None = Field(default=None, min_length=1, description="A file that says so; a pattern as source.path")
+    min_rows: int = Field(default=1, ge=1, description="A span of fewer rows is not complete")
+    columns: tuple[str, ...] = Field(default=(), description="Columns without any value mean: not complete")
+
+
+class TimeSplit(Section):
+    """Evaluation rows come after training rows."""
+
+    by: Literal["time"] = "time"
+
+    @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """The columns it reads, by the key that names them."""
+        return ()
+
+
+class HashSplit(Section):
+    """A row is for evaluation when the hash of its key, or of what it is grouped by, is among the first ``evaluation``.
+
+    Training and evaluation rows come from the same spans; one key is always on the same side.
+    """
+
+    by: Literal["hash"]
+    evaluation: float = Field(gt=0, lt=1, description="About this share of the keys is for evaluation")
+    split_by: tuple[str, ...] = Field(default=(), description="Columns whose rows stay together; data.key by default")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_column(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("split_by"), str):
+            return {**data, "split_by": (data["split_by"],)}
+        return data
+
+    @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """The columns it reads, by the key that names them."""
+        return tuple((f"split_by.{index}", column) for index, column in enumerate(self.split_by))
+
+
+class ColumnSplit(Section):
+    """A column says which rows are for what; rows with another value are for neither, and counted."""
+
+    by: Literal["column"]
+    column: str
+    train: tuple[str, ...] = ("train",)
+    evaluation: tuple[str, ...] = ("eval", "evaluation", "test", "validation")
+    split_by: tuple[str, ...] = Field(
+        default=(), description="Columns whose rows must be on one side; data.key by default"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            name: (value,) if name in ("train", "evaluation", "split_by") and isinstance(value, str) else value
+            for name, value in data.items()
+        }
+
+    @model_validator(mode="after")
+    def _apart(self) -> ColumnSplit:
+        both = sorted(set(self.train) & set(self.evaluation))
+        if both:
+            raise ValueError(f"{both[0]!r} is named for training and for evaluation")
+        return self
+
+    @property
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """The columns it reads, by the key that names them."""
+        return ("column", self.column), *((f"split_by.{index}", name) for index, name in enumerate(self.split_by))
+
+
+Split = TimeSplit | HashSplit | ColumnSplit
+
+
+class Data(Section):
+    source: Source
+    columns: dict[str, ColumnType] = Field(min_length=1)
+    event_timestamp: str
+    key: tuple[str, ...] = Field(min_length=1)
+    span: Annotated[Length, AfterValidator(_span_length)]
+    label: Label
+    complete: Complete = Complete()
+    split: Split = Field(default=TimeSplit(), discriminator="by")
+    max_bad_fraction: float = Field(
+        default=0.0, ge=0, lt=1, description="So much of a span's rows may be bad: they go to quarantine"
+    )
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> Data:
+        for name, column in (
+            *((f"complete.columns.{index}", column) for index, column in enumerate(self.complete.columns)),
+            *((f"split.{name}", column) for name, column in self.split.reads),
+            ("event_timestamp", self.event_timestamp),
+            ("label.column", self.label.column),
+            *((f"key.{index}", column) for index, column in enumerate(self.key)),
+        ):
+            if column not in self.columns:
+                raise ValueError(f"{name}: column {column!r} is not in data.columns ({', '.join(self.columns)})")
+        if self.columns[self.event_timestamp] != "timestamp":
+            raise ValueError(f"event_timestamp: column {self.event_timestamp!r} must be of type timestamp")
+        return self

@@ -1,0 +1,133 @@
+"""``data.source``: where rows come from, a class a type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
+
+from mlcore.config.fields import Section
+
+
+class CsvSource(Section):
+    """One CSV file a span, found by a pattern of its start: ``{YYYY}``, ``{MM}``, ``{DD}``, ``{HH}``.
+
+    A file that ends in ``.gz`` or ``.zst`` is decompressed. A relative path starts at the project folder.
+    """
+
+    places: ClassVar[set[str]] = {"path"}
+    type: Literal["csv"]
+    path: str = Field(min_length=1)
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', max_length=1, description="Stands around cells; empty: quotes are ordinary text")
+    encoding: str = "utf-8"
+    null_values: tuple[str, ...] = ("",)
+    quoted_nulls: bool = Field(default=True, description='false: "" is an empty string, and only a bare cell missing')
+
+
+class JsonLinesSource(Section):
+    """One JSON Lines file a span: an object a line, whose members are the columns; ``path`` as for CSV."""
+
+    places: ClassVar[set[str]] = {"path"}
+    type: Literal["json_lines"]
+    path: str = Field(min_length=1)
+
+
+class ParquetSource(Section):
+    """One Parquet file a span; ``path`` as for CSV. ``year=2013`` in the name of a folder is a column."""
+
+    places: ClassVar[set[str]] = {"path"}
+    type: Literal["parquet"]
+    path: str = Field(min_length=1)
+
+
+SOURCE_TYPES = ("csv", "json_lines", "parquet", "postgres")
+SOURCE_PLUGINS = "mlcore.sources"
+"""The group of the entry points that read further formats: by the source's type, a function."""
+
+
+class PluginSource(Section):
+    """One file a span in a format that an installed package reads; ``path`` as for CSV, other keys are the format's."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    places: ClassVar[set[str]] = {"path"}
+    type: str
+    path: str = Field(min_length=1)
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        return dict(self.model_extra or {})
+
+    @field_validator("type")
+    @classmethod
+    def _installed(cls, value: str) -> str:
+        found = sorted(entry_points(group=SOURCE_PLUGINS).names)
+        if value not in found:
+            allowed = ", ".join(map(repr, (*SOURCE_TYPES, *found)))
+            raise ValueError(f"there is no source of type {value[:60]!r}; allowed: {allowed}")
+        return value
+
+
+_PASSWORD = re.compile(r"://[^/@]*:([^@]*)@|[?&](?:ssl)?password=([^&]*)")
+_POSTGRES = ("postgres://", "postgresql://", "postgresql+psycopg2://", "${")
+
+
+class PostgresSource(Section):
+    """Rows of a PostgreSQL table or query, divided into spans by ``data.event_timestamp``.
+
+    Give ``table`` or ``query``, and ``url`` or ``connection``. ``${NAME}`` in the URL is replaced by the environment
+    variable, so that no secret stands in the file; ``connection`` is an Airflow connection, ``AIRFLOW_CONN_<NAME>``.
+    """
+
+    places: ClassVar[set[str]] = {
+        "table", "query", "url", "connection", "partition_by", "connections", "updated_at",
+    }  # fmt: skip
+    """Keys that say where rows are and who reads them, not what they mean: equal rows of elsewhere are no news."""
+
+    type: Literal["postgres"]
+    table: str | None = Field(default=None, min_length=1, description="A table or view: public.flights")
+    query: str | None = Field(default=None, min_length=1, description="One SELECT")
+    url: str | None = Field(default=None, repr=False)
+    connection: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    partition_by: str | None = Field(default=None, description="An integer column whose ranges are read side by side")
+    connections: int = Field(default=2, ge=1, le=16, description="How many connections read at once")
+    updated_at: str | None = Field(
+        default=None, description="A timestamp column that every change raises: unchanged spans are told by it"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> PostgresSource:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("give either table or query")
+        if (self.url is None) == (self.connection is None):
+            raise ValueError("give either url or connection")
+        return self
+
+    @model_validator(mode="after")
+    def _without_password(self) -> PostgresSource:
+        """Checked for the whole section: the message for one key would quote it."""
+        found = _PASSWORD.search(self.url or "")
+        if found and "${" not in (found[1] or found[2] or ""):
+            raise ValueError("url holds a password; write ${NAME} in its place and set NAME in the environment")
+        if self.url and not self.url.startswith(_POSTGRES):
+            raise ValueError("url is no PostgreSQL URL; write postgresql://user:${NAME}@host:5432/database, or ${NAME}")
+        return self
+
+
+def _source_kind(value: object) -> str:
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    return str(kind) if kind in SOURCE_TYPES else "plugin"
+
+
+Source = Annotated[
+    Annotated[CsvSource, Tag("csv")]
+    | Annotated[JsonLinesSource, Tag("json_lines")]
+    | Annotated[ParquetSource, Tag("parquet")]
+    | Annotated[PostgresSource, Tag("postgres")]
+    | Annotated[PluginSource, Tag("plugin")],
+    Discriminator(_source_kind),
+]
