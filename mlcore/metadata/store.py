@@ -272,21 +272,6 @@ class MetadataStore:
             found = writes.upsert_sources(connection, files)
         return tuple(found[file.pipeline, file.uri, file.digest] for file in files)
 
-    def newest_sources(self, pipeline: str, uris: Sequence[str]) -> dict[str, Artifact]:
-        """The version that each source file was last seen to be, where it was ever seen."""
-        latest = func.row_number().over(
-            partition_by=artifact.c.uri, order_by=[artifact.c.seen_at.desc().nulls_last(), artifact.c.id.desc()]
-        )
-        seen = (
-            select(artifact.c.id, latest.label("age"))
-            .where(artifact.c.type == ArtifactType.SOURCE_FILE.value)
-            .where(artifact.c.pipeline == pipeline, artifact.c.uri.in_(uris))
-            .subquery()
-        )
-        query = select(artifact).join(seen, (seen.c.id == artifact.c.id) & (seen.c.age == 1))
-        with self.begun() as connection:
-            return {row.uri: to_artifact(row) for row in connection.execute(query)}
-
     def lineage(
         self, artifact_id: int, direction: Literal["up", "down"], max_depth: int | None = None
     ) -> tuple[LineageNode, ...]:

@@ -118,77 +118,74 @@ EXAMPLE_GEN = Node(name="example_gen", component=ExampleGen, inputs={"source": S
 STATISTICS_GEN = Node(name="statistics_gen", component=StatisticsGen, inputs={"source": FromNode("example_gen")})
 
 
+SCHEMA_GEN = Node(
+    name="schema_gen",
+    component=SchemaGen,
+    inputs={"statistics": FromNode("statistics_gen", part=Part.TRAIN)},
+)
+EXAMPLE_VALIDATOR = Node(
+    name="example_validator",
+    component=ExampleValidator,
+    inputs={
+        "statistics": FromNode("statistics_gen", part=Part.EVALUATION),
+        "reference": FromNode("statistics_gen", part=Part.TRAIN),
+        "examples": FromNode("example_gen", part=Part.EVALUATION),
+        "schema": FromNode("schema_gen", "schema"),
+    },
+)
+TRANSFORM_ANALYZER = Node(
+    name="transform_analyzer",
+    component=TransformAnalyzer,
+    inputs={"source": FromNode("example_gen", part=Part.TRAIN)},
+    after=("example_validator",),
+)
+TRANSFORM = Node(
+    name="transform",
+    component=Transform,
+    inputs={"states": FromNode("transform_analyzer", part=Part.TRAIN)},
+)
+TRAINER = Node(
+    name="trainer",
+    component=Trainer,
+    inputs={
+        "examples": FromNode("example_gen", part=Part.TRAIN),
+        "transform_graph": FromNode("transform", "transform_graph"),
+    },
+)
+EVALUATOR = Node(
+    name="evaluator",
+    component=Evaluator,
+    inputs={
+        "examples": FromNode("example_gen", part=Part.EVALUATION),
+        "model": FromNode("trainer", "model"),
+        "baseline": Baseline(),
+    },
+)
+INFRA_VALIDATOR = Node(
+    name="infra_validator",
+    component=InfraValidator,
+    inputs={
+        "examples": FromNode("example_gen", part=Part.EVALUATION),
+        "model": FromNode("trainer", "model"),
+    },
+)
+PUSHER = Node(
+    name="pusher",
+    component=Pusher,
+    inputs={
+        "model": FromNode("trainer", "model"),
+        "evaluation": FromNode("evaluator", "evaluation"),
+        "evaluation_blessing": FromNode("evaluator", "blessing"),
+        "infra_blessing": FromNode("infra_validator", "blessing"),
+    },
+)
+
+
 def retraining_graph(config: PipelineConfig) -> Graph:
     """New data to a push: what ``mlcore run`` and the DAG ``<name>`` do."""
     del config  # every pipeline has the same graph until it may add components of its own
-    examples = "example_gen"
-    return Graph(
-        nodes=(
-            EXAMPLE_GEN,
-            STATISTICS_GEN,
-            Node(
-                name="schema_gen",
-                component=SchemaGen,
-                inputs={"statistics": FromNode("statistics_gen", part=Part.TRAIN)},
-            ),
-            Node(
-                name="example_validator",
-                component=ExampleValidator,
-                inputs={
-                    "statistics": FromNode("statistics_gen", part=Part.EVALUATION),
-                    "reference": FromNode("statistics_gen", part=Part.TRAIN),
-                    "examples": FromNode(examples, part=Part.EVALUATION),
-                    "schema": FromNode("schema_gen", "schema"),
-                },
-            ),
-            Node(
-                name="transform_analyzer",
-                component=TransformAnalyzer,
-                inputs={"source": FromNode(examples, part=Part.TRAIN)},
-                after=("example_validator",),
-            ),
-            Node(
-                name="transform",
-                component=Transform,
-                inputs={"states": FromNode("transform_analyzer", part=Part.TRAIN)},
-            ),
-            Node(
-                name="trainer",
-                component=Trainer,
-                inputs={
-                    "examples": FromNode(examples, part=Part.TRAIN),
-                    "transform_graph": FromNode("transform", "transform_graph"),
-                },
-            ),
-            Node(
-                name="evaluator",
-                component=Evaluator,
-                inputs={
-                    "examples": FromNode(examples, part=Part.EVALUATION),
-                    "model": FromNode("trainer", "model"),
-                    "baseline": Baseline(),
-                },
-            ),
-            Node(
-                name="infra_validator",
-                component=InfraValidator,
-                inputs={
-                    "examples": FromNode(examples, part=Part.EVALUATION),
-                    "model": FromNode("trainer", "model"),
-                },
-            ),
-            Node(
-                name="pusher",
-                component=Pusher,
-                inputs={
-                    "model": FromNode("trainer", "model"),
-                    "evaluation": FromNode("evaluator", "evaluation"),
-                    "evaluation_blessing": FromNode("evaluator", "blessing"),
-                    "infra_blessing": FromNode("infra_validator", "blessing"),
-                },
-            ),
-        )
-    )
+    data = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, EXAMPLE_VALIDATOR, TRANSFORM_ANALYZER, TRANSFORM)
+    return Graph(nodes=(*data, TRAINER, EVALUATOR, INFRA_VALIDATOR, PUSHER))
 
 
 def monitoring_graph(config: PipelineConfig) -> Graph:

@@ -276,7 +276,6 @@ METHODS: dict[str, Callable[[MetadataStore], object]] = {
     "fail": lambda store: store.fail(1, "error"),
     "invalidate": lambda store: store.invalidate(1),
     "register_sources": lambda store: store.register_sources([new_artifact("/x", type_=ArtifactType.SOURCE_FILE)]),
-    "newest_sources": lambda store: store.newest_sources("p", ["/x"]),
     "lineage": lambda store: store.lineage(1, "up"),
     "live_uris": lambda store: store.live_uris(),
     "close_dead": lambda store: store.close_dead(timedelta(0)),
