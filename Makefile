@@ -28,8 +28,9 @@ test: lint ## All checks, then all tests against real services
 	@echo "tests: unit, property, integration, e2e"
 	@$(BIN)/python .ci/test.py
 
-test-flink: $(STAMP) ## Statistics and analysis on a real Flink cluster and on Spark, started here; needs Java
-	@MLCORE_TEST_ENGINES=all $(BIN)/python -m pytest -q tests/integration/test_beam_flink.py tests/integration/test_beam_spark.py
+test-flink: $(STAMP) ## Every engine with every number of workers: a real Flink cluster and Spark, started here; needs Java
+	@MLCORE_TEST_ENGINES=all $(BIN)/python -m pytest -q tests/integration/test_beam_flink.py \
+	  tests/integration/test_beam_spark.py tests/integration/test_beam_modes.py
 
 demo: $(STAMP) ## The whole loop on real flights; keeps running until make stop
 	@$(BIN)/mlcore demo

@@ -1,8 +1,9 @@
-"""One job over many Parquet files: a state a shard, states folded in shard order, one file a key.
+"""One job over many Parquet files: a state a part of a shard, states folded in order, one file a key.
 
-Elements are shards, record batches and states; never rows. The fold order is that of the shards, whatever worker was
-first, so that the bytes written are the same on every runner. Workers and caller share nothing but the files that the
-shards name.
+Elements are parts of files, record batches and states; never rows. How a large file is divided depends on its row
+groups alone, and the fold order is that of the shards and of their parts, whatever worker was first: the bytes
+written are the same on every runner, with any number of workers. Workers and caller share nothing but the files that
+the shards name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from mlcore.beam.engine import prepared
 from mlcore.beam.failures import Failure, raise_recorded, record_of
-from mlcore.beam.files import batches, place, write
+from mlcore.beam.files import batches, parts, place, write
 from mlcore.beam.options import LOCAL
 from mlcore.config.beam import Beam
 from mlcore.errors import UNWRITABLE_NEXT, ArtifactError, EngineError, MlcoreError, quoted
@@ -23,6 +24,8 @@ from mlcore.errors import UNWRITABLE_NEXT, ArtifactError, EngineError, MlcoreErr
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
+PART_ROWS = 1 << 20
+"""A shard of more rows is read in parts of about so many, by as many workers as there are."""
 _MOST_QUOTED = 600
 Make = Callable[[Iterable[pa.RecordBatch]], bytes]
 
@@ -49,6 +52,7 @@ def accumulate(
     fold: Callable[[Sequence[bytes]], bytes],
     columns: Sequence[str] | None = None,
     dictionaries: bool = False,
+    part_rows: int = PART_ROWS,
     engine: Beam | None = None,
 ) -> None:
     """Write one state a key.
@@ -57,10 +61,13 @@ def accumulate(
 
     Args:
         shards: What to read, in the order to fold in.
-        make: From a shard's record batches, one at least, to its state; must be picklable. One, or one for each key.
-        fold: From the states of a key, in shard order, to one; must be picklable.
+        make: From the record batches of a part of a shard, one at least, to a state; must be picklable. One, or one
+            for each key.
+        fold: From the states of a key, in the order of shards and parts, to one; must be picklable.
         columns: Only these columns are read.
         dictionaries: Whether strings are read as dictionaries, which is how Parquet stores them.
+        part_rows: A shard of more rows is divided, between two row groups, into parts of at least so many. States
+            that are not exact depend on it; nothing else should.
         engine: Where it runs; by default in this process.
 
     Raises:
@@ -76,7 +83,8 @@ def accumulate(
     failures.unlink(missing_ok=True)
     with prepared(engine) as options:
         try:
-            _run(shards, _Accumulate(make, columns, dictionaries), _Write(fold), _WriteFailures(str(failures)), options)
+            stages = _Stages(_Divide(part_rows), _Accumulate(make, columns, dictionaries), _Write(fold))
+            _run(shards, stages, _WriteFailures(str(failures)), options)
         except ArtifactError as error:  # not even the failures could be written; the runner kept the first line only
             raise ArtifactError(error.what, where=str(target), next_step=UNWRITABLE_NEXT) from error
         except Exception as error:
@@ -86,19 +94,18 @@ def accumulate(
     raise_recorded(failures)
 
 
-def _run(
-    shards: Sequence[Shard], make: _Accumulate, write_: _Write, fail: _WriteFailures, options: PipelineOptions
-) -> None:
+def _run(shards: Sequence[Shard], stages: _Stages, fail: _WriteFailures, options: PipelineOptions) -> None:
     import apache_beam as beam
 
     with beam.Pipeline(options=options) as pipeline:
         _ = (
             pipeline
             | "Shards" >> beam.Create(list(enumerate(shards)))
+            | "Divide" >> beam.FlatMap(stages.divide)
             | "Spread" >> beam.Reshuffle()
-            | "Accumulate" >> beam.Map(make)
+            | "Accumulate" >> beam.Map(stages.accumulate)
             | "ByKey" >> beam.GroupByKey()
-            | "Write" >> beam.FlatMap(write_)
+            | "Write" >> beam.FlatMap(stages.write)
             | "Together" >> beam.GroupByKey()
             | "Failures" >> beam.Map(fail)
         )
@@ -112,8 +119,24 @@ def _job_failed(engine: Beam, error: Exception) -> EngineError:
     )
 
 
-Keyed = tuple[tuple[str, str], tuple[int, bytes, Failure]]
-"""Key and target; the shard's index, and its state or why there is none."""
+Place = tuple[int, int]
+"""In the order of folding: the shard's index, and its part's."""
+Keyed = tuple[tuple[str, str], tuple[Place, bytes, Failure]]
+"""Key and target; the place, and the state or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Divide:
+    part_rows: int
+
+    def __call__(self, element: tuple[int, Shard]) -> Iterator[tuple[Place, Shard, range | None]]:
+        index, shard = element
+        try:
+            divided: Sequence[range | None] = parts(shard.path, self.part_rows)
+        except MlcoreError:
+            divided = [None]  # reading it will say what is wrong
+        for part, groups in enumerate(divided):
+            yield (index, part), shard, groups if len(divided) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +145,14 @@ class _Accumulate:
     columns: Sequence[str] | None
     dictionaries: bool
 
-    def __call__(self, element: tuple[int, Shard]) -> Keyed:
-        index, shard = element
+    def __call__(self, element: tuple[Place, Shard, range | None]) -> Keyed:
+        place_, shard, groups = element
         make = self.make if callable(self.make) else self.make[shard.key]
         try:
-            result = (index, make(batches(shard.path, self.columns, dictionaries=self.dictionaries)), "")
+            read = batches(shard.path, self.columns, dictionaries=self.dictionaries, row_groups=groups)
+            result = (place_, make(read), "")
         except MlcoreError as error:
-            result = (index, b"", record_of(error))
+            result = (place_, b"", record_of(error))
         return (shard.key, shard.target), result
 
 
@@ -137,11 +161,11 @@ class _Write:
     fold: Callable[[Sequence[bytes]], bytes]
 
     def __call__(
-        self, element: tuple[tuple[str, str], Iterable[tuple[int, bytes, Failure]]]
-    ) -> Iterator[tuple[str, tuple[int, Failure]]]:
+        self, element: tuple[tuple[str, str], Iterable[tuple[Place, bytes, Failure]]]
+    ) -> Iterator[tuple[str, tuple[Place, Failure]]]:
         (_, target), results = element
         ordered = sorted(results)
-        failed = [(index, failure) for index, _, failure in ordered if failure]
+        failed = [(where, failure) for where, _, failure in ordered if failure]
         if not failed:
             try:
                 write(target, self.fold([state for _, state, _ in ordered]))
@@ -152,9 +176,16 @@ class _Write:
 
 
 @dataclass(frozen=True, slots=True)
+class _Stages:
+    divide: _Divide
+    accumulate: _Accumulate
+    write: _Write
+
+
+@dataclass(frozen=True, slots=True)
 class _WriteFailures:
     path: str
 
-    def __call__(self, element: tuple[str, Iterable[tuple[int, Failure]]]) -> None:
+    def __call__(self, element: tuple[str, Iterable[tuple[Place, Failure]]]) -> None:
         _, failures = element
         write(self.path, min(failures)[1].encode())

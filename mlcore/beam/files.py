@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,25 +22,60 @@ def place(path: str) -> Path:
     return cast("Path", UPath(path)) if _remote(path) else Path(path)
 
 
-def batches(path: str, columns: Sequence[str] | None = None, *, dictionaries: bool = False) -> Iterator[pa.RecordBatch]:
+def batches(
+    path: str,
+    columns: Sequence[str] | None = None,
+    *,
+    dictionaries: bool = False,
+    row_groups: Sequence[int] | None = None,
+) -> Iterator[pa.RecordBatch]:
     """The rows of a Parquet file; where there is none, an empty batch that has its columns.
 
     Args:
         path: A path or a URL.
         columns: Only these, in the file's order.
         dictionaries: Whether strings come as dictionaries.
+        row_groups: Only these; by default all.
 
     Raises:
         ArtifactMissing: The file is not there.
         ArtifactCorrupt: It is no Parquet file, or lacks a column.
     """
+    with _told(path), place(path).open("rb") as source, _opened(source, dictionaries) as file:
+        names = _names(file.schema_arrow.names, columns, path)
+        if not file.metadata.num_rows:
+            schema = pa.schema([file.schema_arrow.field(name) for name in names])
+            yield pa.RecordBatch.from_pylist([], schema=schema)
+        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False, row_groups=row_groups)
+
+
+def parts(path: str, rows: int) -> list[range]:
+    """The row groups of a Parquet file, divided into runs of so many rows, or of as few groups more as hold them.
+
+    How a file is divided depends on the file alone, never on who reads it. There is one part at least.
+
+    Raises:
+        ArtifactMissing: The file is not there.
+        ArtifactCorrupt: It is no Parquet file.
+    """
+    with _told(path), place(path).open("rb") as source:
+        metadata = pq.read_metadata(source)
+    found, start, held = [], 0, 0
+    for group in range(metadata.num_row_groups):
+        held += metadata.row_group(group).num_rows
+        if held >= rows:
+            found.append(range(start, group + 1))
+            start, held = group + 1, 0
+    if start < metadata.num_row_groups or not found:
+        found.append(range(start, metadata.num_row_groups))
+    return found
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What reading this file raises, in words of ours."""
     try:
-        with place(path).open("rb") as source, _opened(source, dictionaries) as file:
-            names = _names(file.schema_arrow.names, columns, path)
-            if not file.metadata.num_rows:
-                schema = pa.schema([file.schema_arrow.field(name) for name in names])
-                yield pa.RecordBatch.from_pylist([], schema=schema)
-            yield from file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False)
+        yield
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _corrupt(quoted(str(error)), path) from error
     except OSError as error:

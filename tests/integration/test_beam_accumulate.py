@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.beam_jobs import merged, state_of
 
 from mlcore.beam.combine import Shard, accumulate
 from mlcore.config.beam import Beam
@@ -62,6 +63,36 @@ def test_states_are_folded_in_the_order_of_the_shards(tmp_path: Path, quiet_scra
     assert targets["odd"].read_bytes() == b"x:[1];x:[3];"
     assert names(tmp_path) == ["a.parquet", "b.parquet", "c.parquet", "d.parquet", "even.state", "odd.state", "scratch"]
     assert list(quiet_scratch.iterdir()) == []
+
+
+def test_a_large_file_is_read_in_parts(tmp_path: Path) -> None:
+    """Each run of row groups leaves a state of its own, folded in the file's order; a small file stays whole."""
+    large, small = tmp_path / "large.parquet", parquet(tmp_path / "small.parquet", [7, 8, 9])
+    pq.write_table(pa.table({"x": list(range(7))}), large, row_group_size=2)
+    shards = [Shard(key="k", path=str(path), target=str(tmp_path / "state")) for path in (large, small, large)]
+    accumulate(shards, make=listed, fold=joined, columns=["x"], part_rows=4)
+    divided = "x:[0, 1, 2, 3];x:[4, 5, 6];"
+    assert (tmp_path / "state").read_text() == f"{divided}x:[7, 8, 9];{divided}"
+
+
+def test_a_failure_in_one_part_is_that_of_the_file(tmp_path: Path) -> None:
+    """The first part in order that failed is told, and the key has no file."""
+    bad = tmp_path / "bad.parquet"
+    pq.write_table(pa.table({"x": [1, 2, 13, 13]}), bad, row_group_size=1)
+    with pytest.raises(DataError, match="thirteen"):
+        accumulate([Shard(key="k", path=str(bad), target=str(tmp_path / "t"))], make=listed, fold=joined, part_rows=1)
+    assert not (tmp_path / "t").exists()
+
+
+def test_how_a_span_is_divided_changes_no_statistics(tmp_path: Path) -> None:
+    """Any division leaves the bytes of one pass, also where there are too many different numbers to keep."""
+    table = pa.table({"x": pa.array(range(90_000)), "y": pa.array([number % 7 / 4 for number in range(90_000)])})
+    pq.write_table(table, tmp_path / "span.parquet", row_group_size=20_000)
+    shard = Shard(key="k", path=str(tmp_path / "span.parquet"), target=str(tmp_path / "state"))
+    whole = to_bytes(DatasetAccumulator.of(table.to_batches()))
+    for part_rows in (1, 40_000, 1 << 20):
+        accumulate([shard], make=state_of, fold=merged, part_rows=part_rows)
+        assert (tmp_path / "state").read_bytes() == whole
 
 
 def test_a_file_without_rows_has_columns(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from mlcore.statistics.files import from_bytes, to_bytes
 _Result = TypeVar("_Result")
 PARTITIONINGS = ((1,), (0.5, 0.5), (0.1, 0.0, 0.6, 0.3), (0.25, 0.05, 0.2, 0.3, 0.1, 0.1))
 """Shares of the rows that each shard of one key holds."""
+PART_ROWS = 1_000
+"""Less than most shards have: those are read in parts."""
 
 
 def make_rows(seed: int, rows: int = 4_000) -> pa.Table:
@@ -103,7 +105,7 @@ def digests(
     targets = sorted({Path(shard.target) for shard in shards})
     for target in targets:
         target.unlink(missing_ok=True)
-    accumulate(shards, make=make, fold=fold, engine=engine)
+    accumulate(shards, make=make, fold=fold, part_rows=PART_ROWS, engine=engine)
     return [hashlib.sha256(target.read_bytes()).hexdigest() for target in targets]
 
 
