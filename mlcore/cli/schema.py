@@ -8,7 +8,8 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,7 +86,7 @@ def accept(
     feature: Annotated[str | None, typer.Option(help="Only anomalies of this feature.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only anomalies of this kind.")] = None,
     anomalies: Annotated[Path | None, typer.Option(help="What mlcore data validate --json wrote.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Or the data itself: it is checked now.")] = None,
+    data: Annotated[str | None, typer.Option(help="Or the data itself: it is checked now.")] = None,
     environment: Annotated[
         str | None, typer.Option(help="A missing feature is not expected there, and stays elsewhere.")
     ] = None,
@@ -148,20 +149,27 @@ def _summary(source: str, at: str | None) -> DatasetSummary:
     """The statistics of a file, or of a pipeline's training window."""
     from mlcore.components.summaries import dataset_summary
 
-    path = Path(source)
-    if source in pipeline_names(settings().pipelines) and not path.is_file():
+    if source in pipeline_names(settings().pipelines) and not Path(source).exists():
         return _window_summary(source, at)
-    from mlcore.cli.data.files import read_table
+    from mlcore.cli.data.validate import MOST_BAD
+    from mlcore.ingest.tables import BadRows, open_table
     from mlcore.schema.summary import DatasetSummary
     from mlcore.statistics.accumulate import DatasetAccumulator
 
-    table = read_table(path)
-    if not table.num_rows:
-        return DatasetSummary(name=path.name, rows=0, features=())
-    return dataset_summary(path.name, DatasetAccumulator.of(table.to_batches()))
+    name, bad = PurePosixPath(source).name, BadRows(most=MOST_BAD)
+    batches = open_table(source).batches(bad)
+    first = next(batches, None)
+    if first is None:
+        return DatasetSummary(name=name, rows=0, features=())
+    found = dataset_summary(name, DatasetAccumulator.of(chain([first], batches)))
+    if bad.count:
+        row = bad.first[0]
+        notes.print(Text(f"{bad.count} of {bad.rows} rows are bad and left out, first {row.file}:{row.line}"))
+    return found
 
 
 def _window_summary(pipeline: str, at: str | None) -> DatasetSummary:
+    from mlcore.components.merging import merged_statistics
     from mlcore.components.summaries import dataset_summary
     from mlcore.core.request import RunRequest
     from mlcore.core.window import iso, parse_moment
@@ -169,7 +177,6 @@ def _window_summary(pipeline: str, at: str | None) -> DatasetSummary:
     from mlcore.runtime.local import run_graph
     from mlcore.runtime.pipeline import EXAMPLE_GEN, STATISTICS_GEN, FromNode, Graph, Part
     from mlcore.runtime.resolve import Resolver
-    from mlcore.statistics.files import read_merged
 
     if at is None:
         raise ConfigError(f"{pipeline} is a pipeline: say which window", next_step="add --at MOMENT")
@@ -193,7 +200,7 @@ def _window_summary(pipeline: str, at: str | None) -> DatasetSummary:
         )
         statistics = resolver.resolve(FromNode(STATISTICS_GEN.name, part=Part.TRAIN))
         inputs = read_payloads(stores, {"statistics": statistics})
-        return dataset_summary("train", read_merged(inputs.paths("statistics")))
+        return dataset_summary("train", merged_statistics(inputs, "statistics", config.data.span))
 
 
 class _Quiet:
@@ -246,7 +253,7 @@ def _read(name: str) -> Schema:
 
 
 def _anomalies(
-    name: str, schema_path: Path, feature: str | None, reason: str | None, path: Path | None, data: Path | None
+    name: str, schema_path: Path, feature: str | None, reason: str | None, path: Path | None, data: str | None
 ) -> Sequence[Anomaly]:
     """From a file, from data that is checked now, or only named by feature and reason."""
     from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity

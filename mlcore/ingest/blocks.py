@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +14,7 @@ from mlcore.errors import MalformedData
 
 TEXT_LIMIT = 500
 """So many characters of a bad row are kept."""
+_NAMED_ROWS = 3
 
 
 class Reason(StrEnum):
@@ -43,8 +45,8 @@ class BadRow:
     """One row that is no example.
 
     Attributes:
-        file: Its file, as it was opened.
-        line: The line it starts on, from 1; in Parquet the number of the row.
+        file: Its file, as it was opened; of a row of a database its key.
+        line: The line it starts on, from 1; in Parquet the number of the row; 0 where there are no lines.
         reason: Why, in a word.
         message: Why, in a sentence.
         column: The column that is at fault, if it is one.
@@ -58,9 +60,14 @@ class BadRow:
     column: str | None
     text: str
 
+    @property
+    def place(self) -> str:
+        """Where it is found: ``day.csv:17``, or its key."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def error(self) -> MalformedData:
         """The row as the error that stops a run."""
-        return MalformedData(self.message, where=f"{self.file}:{self.line}", next_step=_NEXT[self.reason])
+        return MalformedData(self.message, where=self.place, next_step=_NEXT[self.reason])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,14 +77,16 @@ class Block:
     Attributes:
         file: The file, as it was opened.
         rows: Those that could be read, in the file's order and the types that were asked for.
-        lines: The line of each of them.
+        lines: The line of each of them, ascending.
         bad: The others.
+        keyed: Whether rows are told by their keys: those of a database have no lines.
     """
 
     file: str
     rows: pa.RecordBatch
     lines: npt.NDArray[np.int64]
     bad: tuple[BadRow, ...] = ()
+    keyed: bool = False
 
     @property
     def total(self) -> int:
@@ -88,3 +97,21 @@ class Block:
 def bounded_text(raw: bytes) -> str:
     """The beginning of a row; what is no UTF-8 is shown by its hexadecimal codes."""
     return raw[:TEXT_LIMIT].decode("utf-8", "backslashreplace").rstrip("\r\n")[:TEXT_LIMIT]
+
+
+def too_many_bad_rows(first: Sequence[BadRow], reasons: Mapping[str, int], rows: int, most: float) -> MalformedData:
+    """The error for more bad rows than may be: how many, why, and where the first are.
+
+    Args:
+        first: Some of them, at least one.
+        reasons: How many there are, by reason.
+        rows: All rows, the good ones too.
+        most: So much of them might be bad.
+    """
+    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    places = "; ".join(f"{row.file}:{row.line}: {row.message}" for row in first[:_NAMED_ROWS])
+    return MalformedData(
+        f"{sum(reasons.values())} of {rows} rows are bad, more than {most:g} of them: {counts}; first {places}",
+        where=f"{first[0].file}:{first[0].line}",
+        next_step="correct the rows, or allow more of them with --max-bad-fraction",
+    )

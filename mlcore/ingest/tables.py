@@ -1,13 +1,15 @@
 """Any file, without a pipeline: its columns' types found by reading it once, its rows by reading it again.
 
 Text has no types. A column of CSV is what TensorFlow Data Validation takes it for: whole numbers, else numbers, else
-strings, the first of these that all its values are. ``007`` is a whole number, ``nan`` and ``inf`` are numbers, and an
-empty cell is missing. A column with bytes that are no UTF-8 is one of bytes. JSON and Parquet have types of their own.
+strings, the first of these that all its values are. ``007`` and ``+7`` are whole numbers, ``nan`` and ``inf`` are
+numbers, and an empty cell is missing. A column with bytes that are no UTF-8 is one of bytes. JSON and Parquet have
+types of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -18,13 +20,14 @@ import pyarrow.compute as pc
 
 from mlcore.config.data import ColumnType
 from mlcore.errors import MalformedData, quoted
-from mlcore.ingest.blocks import Block
+from mlcore.ingest.blocks import BadRow, Block, too_many_bad_rows
 from mlcore.ingest.columns import ARROW_TYPES
+from mlcore.ingest.formats.convert import as_numbers
 from mlcore.ingest.formats.csv_format import CsvOptions, csv_header, read_csv
 from mlcore.ingest.formats.json_lines import read_json_lines
 from mlcore.ingest.formats.json_types import infer_json_types
 from mlcore.ingest.formats.parquet import parquet_schema, read_parquet
-from mlcore.ingest.formats.stream import expand
+from mlcore.ingest.places import existing_files
 
 FormatName: TypeAlias = Literal["csv", "json_lines", "parquet"]
 _ENDINGS: dict[str, FormatName] = {
@@ -32,6 +35,47 @@ _ENDINGS: dict[str, FormatName] = {
     ".tsv": "csv",
 }  # fmt: skip
 _COMPRESSED = (".gz", ".zst")
+KEPT_BAD_ROWS = 10
+"""So many bad rows are kept with their places; the others are counted."""
+
+
+@dataclass(slots=True)
+class BadRows:
+    """The rows of a table that could not be read: left out, counted, and the first of them kept.
+
+    Attributes:
+        most: So much of all rows may be bad.
+        first: The first of them, at most :data:`KEPT_BAD_ROWS`.
+    """
+
+    most: float
+    rows: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: list[BadRow] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return self.reasons.total()
+
+    @property
+    def by_reason(self) -> dict[str, int]:
+        """The most frequent reason first, equals by name."""
+        return dict(sorted(self.reasons.items(), key=lambda item: (-item[1], item[0])))
+
+    def add(self, block: Block) -> None:
+        """Count the rows of a block, the good ones too."""
+        self.rows += block.total
+        self.reasons.update(bad.reason.value for bad in block.bad)
+        self.first += block.bad[: KEPT_BAD_ROWS - len(self.first)]
+
+    def check(self) -> None:
+        """Called when all rows were counted.
+
+        Raises:
+            MalformedData: More of them are bad than may be; the message has the first places.
+        """
+        if self.count > self.most * self.rows:
+            raise too_many_bad_rows(self.first, self.by_reason, self.rows, self.most)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +84,8 @@ class Table:
 
     Attributes:
         path: What was opened.
-        files: The files it stands for.
-        schema: The columns and their types.
+        files: The files it stands for that hold anything.
+        schema: The columns and their types; none where no file holds anything.
     """
 
     path: str
@@ -56,48 +100,59 @@ class Table:
         for file in self.files:
             yield from read_blocks(file, self.format, types, self.options)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self, bad: BadRows | None = None) -> Iterator[pa.RecordBatch]:
         """The rows; may be called again.
 
+        Args:
+            bad: Counts the bad rows, which are left out. By default none may be bad.
+
         Raises:
-            MalformedData: A row is bad, for instance ragged.
+            MalformedData: A row is bad, for instance ragged, or more of them than may be.
         """
         for block in self.blocks():
-            if block.bad:
+            if bad is not None:
+                bad.add(block)
+            elif block.bad:
                 raise block.bad[0].error()
             if block.rows.num_rows:
                 yield block.rows
+        if bad is not None:
+            bad.check()
 
-    def read(self) -> pa.Table:
+    def read(self, bad: BadRows | None = None) -> pa.Table:
         """All rows in memory."""
-        return pa.Table.from_batches(self.batches(), self.schema)
+        return pa.Table.from_batches(self.batches(bad), self.schema)
 
 
 def open_table(
     path: str,
     *,
     columns: Mapping[str, ColumnType] | None = None,
+    texts: Collection[str] = (),
     format: FormatName | None = None,
     options: CsvOptions | None = None,
 ) -> Table:
     """Open a CSV, JSON Lines or Parquet file, a glob, a folder of such files, or any fsspec URL.
 
+    Bad rows are of no account for the types. A file of CSV or JSON Lines that is empty has no columns and no rows.
+
     Args:
         path: The format is told by the name's ending, before ``.gz`` or ``.zst``; CSV where that says nothing.
         columns: The types of columns that are not to be inferred.
+        texts: Columns of CSV whose values are strings, whatever they look like; they need not be there.
         format: The format, where the name does not tell it.
-        options: How CSV is written.
+        options: How CSV is written; by default with commas, or tabs where the name ends in ``.tsv``.
 
     Raises:
         DataError: It cannot be read.
-        MalformedData: It is not what its name says, or a row is ragged, or columns differ between files.
+        MalformedData: It is not what its name says, or columns differ between files.
         ConfigError: The options cannot be.
     """
-    files = expand(path)
+    files = tuple(file.path for file in existing_files(path))
     kind = format or format_of(files[0])
     options = options or CsvOptions(delimiter="\t" if PurePosixPath(_stem(files[0])).suffix == ".tsv" else ",")
     given = {name: ARROW_TYPES[type_] for name, type_ in (columns or {}).items()}
-    schema = _schema(files, kind, options, given)
+    files, schema = _opened(files, kind, options, given | (dict.fromkeys(texts, pa.string()) if kind == "csv" else {}))
     for name in given:
         if name not in schema.names:
             raise MalformedData(
@@ -126,27 +181,48 @@ def _stem(path: str) -> str:
     return str(pure.with_suffix("")) if pure.suffix.lower() in _COMPRESSED else path
 
 
-def _schema(
+def _opened(
     files: tuple[str, ...], kind: FormatName, options: CsvOptions, given: Mapping[str, pa.DataType]
-) -> pa.Schema:
+) -> tuple[tuple[str, ...], pa.Schema]:
+    """The files that hold anything, and their columns."""
     if kind == "csv":
-        return _csv_schema(files, options, given)
-    found = infer_json_types(files) if kind == "json_lines" else _parquet_types(files)
-    return pa.schema([(name, given.get(name, type_)) for name, type_ in found.items()])
+        named = {file: names for file in files if (names := csv_header(file, options))}
+        _check_equal(named)
+        return tuple(named), _csv_schema(named, options, given)
+    if kind == "parquet":
+        found = {file: parquet_schema(file) for file in files}
+        _check_equal({file: schema.names for file, schema in found.items()})
+        types = {each.name: _plain(each.type) for each in found[files[0]]}
+    else:
+        types = infer_json_types(files)
+    return files, pa.schema([(name, given.get(name, type_)) for name, type_ in types.items()])
 
 
-def _parquet_types(files: tuple[str, ...]) -> dict[str, pa.DataType]:
-    schema = parquet_schema(files[0])
-    return {each.name: each.type.value_type if pa.types.is_dictionary(each.type) else each.type for each in schema}
+def _check_equal(named: Mapping[str, Sequence[str]]) -> None:
+    """Columns that a later file alone has would be left out in silence."""
+    if not named:
+        return
+    first, *others = named
+    for file in others:
+        differing = sorted(set(named[file]) ^ set(named[first]))
+        if differing:
+            raise MalformedData(
+                f"the columns differ from those of {PurePosixPath(first).name}: "
+                + quoted(", ".join(differing[:20]), limit=300),
+                where=file,
+                next_step="give files of equal columns, or one of them alone",
+            )
 
 
-def _csv_schema(files: tuple[str, ...], options: CsvOptions, given: Mapping[str, pa.DataType]) -> pa.Schema:
-    names = csv_header(files[0], options)
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _csv_schema(named: Mapping[str, list[str]], options: CsvOptions, given: Mapping[str, pa.DataType]) -> pa.Schema:
+    names = next(iter(named.values()), [])
     found = {name: _Candidates() for name in names if name not in given}
-    for file in files:
+    for file in named:
         for block in read_csv(file, options, dict.fromkeys(names, pa.binary())):
-            if block.bad:
-                raise block.bad[0].error()
             for name, candidates in found.items():
                 candidates.add(block.rows.column(name))
     return pa.schema([(name, given[name] if name in given else found[name].type) for name in names])
@@ -176,8 +252,8 @@ class _Candidates:
             self.left = []
             return
         if len(self.left) > 1:
-            trimmed = pc.utf8_trim(values, " \t")
-            self.left = [type_ for type_ in self.left if _fits(trimmed, type_)]
+            numbers = as_numbers(values)
+            self.left = [type_ for type_ in self.left if _fits(numbers, type_)]
 
 
 def _fits(values: pa.Array, type_: pa.DataType) -> bool:

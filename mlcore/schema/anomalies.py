@@ -74,6 +74,7 @@ class AnomalyType(StrEnum):
     ROUNDED_VALUES = "ROUNDED_VALUES"
     DAMAGED_ENCODING = "DAMAGED_ENCODING"
     RENAMED_CATEGORY = "RENAMED_CATEGORY"
+    BAD_ROWS = "BAD_ROWS"
 
     @property
     def source(self) -> str:
@@ -105,6 +106,7 @@ class Anomaly:
         since: The first span of the dataset that shows it, where the spans were given.
         examples: A few rows that show it, their values as bounded texts, where the rows were at hand.
         remedy: What to do about it: a command that accepts it, or what to correct.
+        environment: Of the schema, where the data that shows it is of one: the serving log's.
     """
 
     type: AnomalyType
@@ -116,10 +118,12 @@ class Anomaly:
     since: str | None = None
     examples: tuple[Mapping[str, str | None], ...] = ()
     remedy: str = ""
+    environment: str | None = None
 
     def __str__(self) -> str:
         since = f" (since {self.since})" if self.since else ""
-        return f"{self.severity} {self.type} {self.feature or 'dataset'}: {self.description}{since}"
+        where = f" in {self.environment}" if self.environment else ""
+        return f"{self.severity} {self.type} {self.feature or 'dataset'}{where}: {self.description}{since}"
 
     @property
     def key(self) -> tuple[AnomalyType, str | None]:
@@ -138,6 +142,7 @@ class Anomaly:
             "since": self.since,
             "examples": [dict(row) for row in self.examples],
             "remedy": self.remedy,
+            "environment": self.environment,
             "source": self.type.source,
         }
 

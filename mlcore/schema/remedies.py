@@ -20,6 +20,7 @@ _CORRECT: Mapping[AnomalyType, str] = {
     AnomalyType.ROUNDED_VALUES: "look at the source of the column: decimals were lost",
     AnomalyType.DAMAGED_ENCODING: "decode the source by the encoding it was written in (data.source.encoding)",
     AnomalyType.RENAMED_CATEGORY: "write the categories as before, or train only on data with the new names",
+    AnomalyType.BAD_ROWS: "correct the rows at their source: what was checked is the data without them",
     AnomalyType.COMPARATOR_CONTROL_DATA_MISSING: "compare with data that has the column",
     AnomalyType.ENUM_TYPE_INVALID_UTF8: "decode the source by the encoding it was written in",
     AnomalyType.VALUE_NESTEDNESS_MISMATCH: "take value_counts out of the schema: tables hold single values",
@@ -45,6 +46,12 @@ def remedy(anomaly: Anomaly, schema: str | None, *, data: str | None = None, ano
 
 def _accept(anomaly: Anomaly, schema: str, data: str | None, anomalies: str | None) -> str:
     """The command that shows, and with ``--yes`` writes, the change after which the anomaly is none, or no ERROR."""
-    options = {"feature": anomaly.feature, "reason": anomaly.type.value, "data": data, "anomalies": anomalies}
+    options = {
+        "feature": anomaly.feature,
+        "reason": anomaly.type.value,
+        "data": data,
+        "anomalies": anomalies,
+        "environment": anomaly.environment,
+    }
     given = [f" --{name} {shlex.quote(value)}" for name, value in options.items() if value is not None]
     return f"mlcore schema accept {shlex.quote(schema)}{''.join(given)}"

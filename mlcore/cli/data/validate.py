@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -24,6 +24,7 @@ from mlcore.errors import ConfigError, MlcoreError, quoted
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlcore.ingest.tables import BadRows
     from mlcore.schema.anomalies import Anomaly
     from mlcore.schema.history import Expectations
     from mlcore.schema.schema import Schema
@@ -31,21 +32,26 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 CLEAN, ANOMALIES, NOT_CHECKED = 0, 1, 2
+MOST_BAD = 0.01
+"""So much of a file's rows may be bad where nobody says otherwise."""
 
 
 @data.command()
 def validate(
-    file: Annotated[Path, typer.Argument(help="CSV, JSON Lines or Parquet, plain or compressed.")],
+    file: Annotated[str, typer.Argument(help="CSV, JSON Lines or Parquet: a file, glob, folder or URL.")],
     schema: Annotated[Path, typer.Option(help="A schema: ours (YAML or JSON) or TFX's schema.pbtxt.")],
-    previous: Annotated[Path | None, typer.Option(help="The data before: drift, and what it tells beyond.")] = None,
-    serving: Annotated[Path | None, typer.Option(help="The serving log of this training data: skew.")] = None,
-    previous_version: Annotated[Path | None, typer.Option(help="The same data as it was delivered before.")] = None,
+    previous: Annotated[str | None, typer.Option(help="The data before: drift, and what it tells beyond.")] = None,
+    serving: Annotated[str | None, typer.Option(help="The serving log of this training data: skew.")] = None,
+    previous_version: Annotated[str | None, typer.Option(help="The same data as it was delivered before.")] = None,
     environment: Annotated[str | None, typer.Option(help="Environment of the schema, e.g. SERVING.")] = None,
     key: Annotated[str | None, typer.Option(help="Columns, by commas, that no two rows may share.")] = None,
     label: Annotated[str | None, typer.Option(help="Column to be predicted: others must not tell it.")] = None,
     event_timestamp: Annotated[str | None, typer.Option(help="Column that says when a row happened.")] = None,
     as_of: Annotated[str | None, typer.Option(help="The moment the data was to be known, ISO 8601.")] = None,
     max_age_hours: Annotated[float | None, typer.Option(help="How old the newest event may be at --as-of.")] = None,
+    max_bad_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="So much of a file's rows may be bad: they are left out and told.")
+    ] = MOST_BAD,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for advice of severity WARNING too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout.")] = False,
 ) -> None:
@@ -53,7 +59,9 @@ def validate(
     try:
         expected = _expectations(key, label, event_timestamp, as_of, max_age_hours)
         others = {"previous": previous, "serving": serving, "previous_version": previous_version}
-        found = check_file(file, schema, others, environment=environment, expected=expected)
+        found = check_file(
+            file, schema, others, environment=environment, expected=expected, max_bad_fraction=max_bad_fraction
+        )
     except MlcoreError as error:
         _give_up(str(error))
     except Exception as error:
@@ -72,25 +80,29 @@ def counts(anomaly: Anomaly) -> bool:
 
 
 def check_file(
-    file: Path,
+    file: str | Path,
     schema: Path,
-    others: dict[str, Path | None],
+    others: Mapping[str, str | Path | None],
     *,
     environment: str | None = None,
     expected: Expectations | None = None,
+    max_bad_fraction: float = MOST_BAD,
 ) -> tuple[Anomaly, ...]:
-    """The anomalies of a file.
+    """The anomalies of a file, or of the files of a glob or a folder.
 
     Args:
-        file: The data.
+        file: The data: a path or a URL.
         schema: Its schema.
         others: What it is compared with: ``previous``, ``serving`` and ``previous_version``.
         environment: Of the schema.
         expected: What else is known of the data.
+        max_bad_fraction: So much of the rows of each file may be bad: they are left out, and an anomaly.
 
     Raises:
         MlcoreError: A file or the schema cannot be read, or something that was asked for is not in them.
     """
+    from mlcore.cli.data.bad_rows import bad_rows_anomalies
+    from mlcore.ingest.tables import BadRows
     from mlcore.schema.comparators import Controls
     from mlcore.schema.files import is_pbtxt, read_schema_file
     from mlcore.schema.findings import findings
@@ -98,16 +110,18 @@ def check_file(
     from mlcore.schema.remedies import remedy
     from mlcore.schema.rows import duplicate_keys, example_rows
     from mlcore.schema.validate import validate as validate_summary
+    from mlcore.schema.validate import with_severities
 
     known = read_schema_file(schema)
     own = not is_pbtxt(schema)
     expected = expected or Expectations()
-    table = _read(file, known, own, expected)
-    summary = _summary(file, table, expected)
+    bad = BadRows(most=max_bad_fraction)
+    table = _read(str(file), known, own, bad, expected)
+    summary = _summary(str(file), table, expected)
+    compared = {name: str(path) for name, path in others.items() if path is not None}
+    bad_of = {name: BadRows(most=max_bad_fraction) for name in compared}
     controls = {
-        name: _summary(path, _read(path, known, own), Expectations())
-        for name, path in others.items()
-        if path is not None
+        name: _summary(path, _read(path, known, own, bad_of[name]), Expectations()) for name, path in compared.items()
     }
     before = controls.get("previous")
     found = [
@@ -119,32 +133,36 @@ def check_file(
             expected=replace(expected, duplicates=duplicate_keys(table, expected.key) if table.num_rows else 0),
         ),
     ]
+    unread = with_severities(bad_rows_anomalies(bad, bad_of), known)
     batches = table.to_batches()
-    return tuple(
-        replace(
-            anomaly,
-            examples=example_rows(batches, anomaly, known, show=expected.key, end=expected.as_of),
-            remedy=remedy(anomaly, str(schema), data=str(file)),
-        )
-        for anomaly in found
+    return (
+        *(replace(one, remedy=remedy(one, str(schema), data=str(file))) for one in unread),
+        *(
+            replace(
+                anomaly,
+                examples=example_rows(batches, anomaly, known, show=expected.key, end=expected.as_of),
+                remedy=remedy(anomaly, str(schema), data=str(file)),
+            )
+            for anomaly in found
+        ),
     )
 
 
-def _read(path: Path, schema: Schema, own: bool, expected: Expectations | None = None) -> pa.Table:
+def _read(path: str, schema: Schema, own: bool, bad: BadRows, expected: Expectations | None = None) -> pa.Table:
     """The table, its columns of the types the schema has for what text can be.
 
     TensorFlow Data Validation takes a CSV column of digits for whole numbers, whatever the schema says; a schema of our
     own may say that they are strings, or numbers that happen to be whole.
     """
-    from mlcore.cli.data.files import read_table
+    from mlcore.ingest.tables import open_table
 
-    table = read_table(path, _texts(schema) if own else ())
+    table = open_table(path, texts=_texts(schema) if own else ()).read(bad)
     asked_for = (*expected.key, expected.label, expected.event_timestamp) if expected else ()
     for asked in asked_for:
         if asked is not None and table.num_columns and asked not in table.column_names:
             raise ConfigError(
                 f"there is no column {quoted(asked)}",
-                where=str(path),
+                where=path,
                 next_step=f"choose one of {', '.join(table.column_names[:20])}",
             )
     return _as_told(table, schema, own, expected.event_timestamp if expected else None)
@@ -189,13 +207,13 @@ def _as_told(table: pa.Table, schema: Schema, own: bool, event_timestamp: str | 
     return table
 
 
-def _summary(path: Path, table: pa.Table, expected: Expectations) -> DatasetSummary:
+def _summary(path: str, table: pa.Table, expected: Expectations) -> DatasetSummary:
     from mlcore.components.summaries import dataset_summary
     from mlcore.schema.summary import DatasetSummary
     from mlcore.statistics.accumulate import DatasetAccumulator
     from mlcore.statistics.options import StatisticsOptions
 
-    name = quoted(str(path.name))
+    name = quoted(PurePosixPath(path).name)
     if not table.num_rows:
         return DatasetSummary(name=name, rows=0, features=())
     accumulated = DatasetAccumulator.of(table.to_batches(), StatisticsOptions(label=expected.label))
@@ -234,7 +252,7 @@ def _expectations(
     )
 
 
-def _show(file: Path, found: Sequence[Anomaly]) -> None:
+def _show(file: str, found: Sequence[Anomaly]) -> None:
     """A table for people: all from the data is shown as plain text."""
     from mlcore.cli.context import console
 

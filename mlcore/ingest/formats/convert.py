@@ -17,6 +17,7 @@ _EXPECTED = {
     pa.date32(): "a date like 2013-01-31",
     pa.timestamp("us", tz="UTC"): "a moment with an offset like 2013-01-31T10:00:00Z",
 }
+_WHITE = " \t\n\r\v\f"
 _TRUE, _FALSE = ("1", "true", "TRUE", "True"), ("0", "false", "FALSE", "False")
 
 
@@ -36,7 +37,17 @@ def converted(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
         return cells, np.zeros(len(cells), bool)
     if kind == pa.bool_():
         return _truth(pc.utf8_trim(cells, " \t"))
-    return _cast(pc.utf8_trim(cells, " \t"), kind)
+    return _cast(
+        as_numbers(cells)
+        if pa.types.is_primitive(kind) and not pa.types.is_temporal(kind)
+        else pc.utf8_trim(cells, " \t"),
+        kind,
+    )
+
+
+def as_numbers(cells: pa.Array) -> pa.Array:
+    """Strings as Arrow reads numbers: without the white space around them, and without a plus sign."""
+    return pc.replace_substring_regex(pc.utf8_trim(cells, _WHITE), pattern=r"^\+([0-9.])", replacement=r"\1")
 
 
 def wrong_value(column: str, cell: str, kind: pa.DataType) -> str:

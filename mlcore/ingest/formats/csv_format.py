@@ -53,10 +53,10 @@ class CsvOptions:
 
 
 def csv_header(path: str, options: CsvOptions) -> list[str]:
-    """The names of the columns.
+    """The names of the columns; none of a file that is empty.
 
     Raises:
-        MalformedData: There are none.
+        MalformedData: They cannot be decoded, or compressed data is damaged.
         DataError: The file cannot be read.
     """
     return _Reader(path, options).header()
@@ -86,7 +86,7 @@ class _Reader:
         for text, found, _ in self._texts():
             if (record := self._first(text, found)) is not None:
                 return self._named(record[0])
-        raise self._empty()
+        return []
 
     def blocks(self) -> Iterator[Block]:
         for text, found, broken in self._texts():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +11,9 @@ import pyarrow.parquet as pq
 from mlcore.errors import MalformedData, quoted
 from mlcore.ingest.blocks import BadRow, Block, Reason
 from mlcore.ingest.formats.convert import converted, expected
-from mlcore.ingest.formats.stream import open_binary
+from mlcore.ingest.places import open_binary, partitions
 
 BATCH_ROWS = 65_536
-_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 def read_parquet(path: str, types: Mapping[str, pa.DataType]) -> Iterator[Block]:
@@ -67,16 +65,6 @@ def parquet_schema(path: str) -> pa.Schema:
         if name not in schema.names:
             schema = schema.append(pa.field(name, pa.string()))
     return schema
-
-
-def partitions(path: str) -> dict[str, str | None]:
-    """Column values that the names of folders give, as Hive writes them.
-
-    >>> partitions("flights/year=2013/origin=JFK/part-0.parquet")
-    {'year': '2013', 'origin': 'JFK'}
-    """
-    pairs = (part.split("=", 1) for part in path.split("/")[:-1] if "=" in part)
-    return {name: None if value == _NO_PARTITION else unquote(value) for name, value in pairs}
 
 
 def _check(path: str, present: pa.Schema, types: Mapping[str, pa.DataType], folders: Mapping[str, str | None]) -> None:

@@ -2,88 +2,18 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 
-from mlcore.errors import DataError, MalformedData, quoted
+from mlcore.errors import MalformedData, quoted
+from mlcore.ingest.places import open_binary, unreadable
 
 PIECE_BYTES = 1 << 22
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
-_HIDDEN = ("_", ".")
-
-
-def is_url(path: str) -> bool:
-    return "://" in path
-
-
-def expand(path: str) -> tuple[str, ...]:
-    """The files a path stands for, in the order of their names: a file itself, a glob's, or all below a folder.
-
-    Files and folders below a folder whose names begin with ``_`` or ``.`` are left out, as Spark and Hive do.
-
-    Raises:
-        DataError: There is none, or it cannot be listed.
-    """
-    try:
-        found = _expanded_url(path) if is_url(path) else _expanded_path(path)
-    except (OSError, ImportError, ValueError) as error:
-        raise unreadable(path, error) from error
-    if not found:
-        raise DataError(
-            "the directory holds no file" if Path(path).is_dir() else "there is no such file",
-            where=path,
-            next_step="check the path; a folder must hold at least one file",
-        )
-    return found
-
-
-def _expanded_path(path: str) -> tuple[str, ...]:
-    place = Path(path)
-    if place.is_dir():
-        inside = (file for file in place.rglob("*") if file.is_file() and _shown(file.relative_to(place).parts))
-        return tuple(sorted(str(file) for file in inside))
-    if place.exists() or not glob.has_magic(path):
-        return (path,)
-    return tuple(sorted(found for found in glob.glob(path, recursive=True) if Path(found).is_file()))  # noqa: PTH207
-
-
-def _expanded_url(url: str) -> tuple[str, ...]:
-    import fsspec
-
-    system, inner = fsspec.core.url_to_fs(url)
-    if glob.has_magic(inner):
-        return tuple(sorted(system.unstrip_protocol(found) for found in system.glob(inner)))
-    if system.isdir(inner):
-        parts = len(PurePosixPath(inner).parts)
-        below = (found for found in system.find(inner) if _shown(PurePosixPath(found).parts[parts:]))
-        return tuple(sorted(system.unstrip_protocol(found) for found in below))
-    return (url,)
-
-
-def _shown(parts: tuple[str, ...]) -> bool:
-    return not any(part.startswith(_HIDDEN) for part in parts)
-
-
-def open_binary(path: str) -> IO[bytes]:
-    """A file or any fsspec URL, for reading.
-
-    Raises:
-        DataError: It cannot be opened.
-    """
-    try:
-        if not is_url(path):
-            return Path(path).open("rb")
-        import fsspec
-
-        opened: IO[bytes] = fsspec.open(path, "rb").open()
-    except (OSError, ImportError, ValueError) as error:
-        raise unreadable(path, error) from error
-    return opened
 
 
 def pieces(path: str) -> Iterator[bytes]:
@@ -117,14 +47,3 @@ def _read(source: Any, codec: str | None, path: str) -> bytes:
             next_step="deliver the file again, whole; writers should upload under another name and rename when done",
         ) from error
     return read
-
-
-def unreadable(path: str, error: Exception) -> DataError:
-    """The error for what cannot be opened or read."""
-    reason = getattr(error, "strerror", None) or quoted(str(error) or type(error).__name__)
-    return DataError(
-        f"cannot read the file: {reason}",
-        where=path,
-        next_step="check that it is a file that is there and that this user may read it "
-        "(s3:// needs the package s3fs, gs:// the package gcsfs)",
-    )

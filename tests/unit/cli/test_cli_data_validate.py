@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -232,3 +233,43 @@ def test_every_format_is_read(run: Callable[..., Result], tmp_path: Path) -> Non
         arguments = ["data", "validate", str(tmp_path / name), "--schema", str(tmp_path / "schema.pbtxt")]
         result = CliRunner().invoke(app, arguments)
         assert (name, result.exit_code, result.stderr) == (name, 0, "")
+
+
+def test_bad_rows_are_told_and_the_others_checked(run: Callable[..., Result], tmp_path: Path) -> None:
+    """A ragged line is an anomaly with its file, line and reason; too many of them are exit code 2."""
+    run(rows(200))
+    with (tmp_path / "data.csv").open("a", encoding="utf-8") as file:
+        file.write("1,Berlin\n")
+    result = run(None, "--json")
+    assert reasons(result) == [(None, "BAD_ROWS")]
+    (found,) = json.loads(result.stdout)
+    assert found["observed"] == {"ragged": 1}
+    assert found["source"] == "mlcore"
+    assert (found["examples"][0]["line"], found["examples"][0]["reason"]) == ("202", "ragged")
+    assert found["examples"][0]["file"].endswith("data.csv")
+    refused = run(None, "--max-bad-fraction", "0.001")
+    assert refused.exit_code == 2
+    assert "data.csv:202" in refused.stderr
+
+
+def test_globs_folders_and_urls_are_checked(run: Callable[..., Result], tmp_path: Path) -> None:
+    """Wherever a file may be named, what stands for several files may be."""
+    (tmp_path / "parts").mkdir()
+    for number in range(2):
+        pyarrow.csv.write_csv(pa.table(rows()), tmp_path / "parts" / f"{number}.csv")
+    with fsspec.open("memory://validate/steep.csv", "wb") as file:
+        pyarrow.csv.write_csv(pa.table(rows(price=[50.5 + i for i in range(100)])), file)
+    schema = ["--schema", str(tmp_path / "schema.pbtxt")]
+    for place in (str(tmp_path / "parts"), str(tmp_path / "parts" / "*.csv")):
+        assert CliRunner().invoke(app, ["data", "validate", place, *schema]).exit_code == 0
+    drift = [
+        "data",
+        "validate",
+        "memory://validate/steep.csv",
+        *schema,
+        "--json",
+        "--previous",
+        str(tmp_path / "parts"),
+    ]
+    assert reasons(CliRunner().invoke(app, drift)) == [("price", "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH")]
+    assert CliRunner().invoke(app, ["data", "validate", str(tmp_path / "no*.csv"), *schema]).exit_code == 2

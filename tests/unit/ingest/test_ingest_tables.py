@@ -10,7 +10,7 @@ import pytest
 
 from mlcore.errors import DataError, MalformedData
 from mlcore.ingest.formats.csv_format import CsvOptions
-from mlcore.ingest.tables import open_table
+from mlcore.ingest.tables import BadRows, open_table
 
 TEXT = b"a,b,c,d\n1,1.5,x,\n007,2,,\n-3,nan,z,\n"
 
@@ -106,7 +106,6 @@ def test_bytes_that_are_no_text_make_a_column_of_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("t.csv", b""),
         ("t.csv", b"a,b\n1\n"),
         ("t.jsonl", b"[1]\n"),
         ("t.jsonl", b'{"a": [1]}\n'),
@@ -130,3 +129,48 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     for path in (str(tmp_path / "gone.csv"), str(tmp_path), "nothing://x/y.csv"):
         with pytest.raises(DataError):
             open_table(path).read()
+
+
+def test_an_empty_file_has_no_columns_and_no_rows(tmp_path: Path) -> None:
+    """It is for who reads it to say whether that is a fault; beside files that hold something it is none."""
+    for name in ("t.csv", "t.csv.gz", "t.jsonl"):
+        assert open_table(write(tmp_path, name, b"")).read().shape == (0, 0), name
+    write(tmp_path, "u.csv", TEXT)
+    assert open_table(str(tmp_path / "?.csv")).read().num_rows == 3
+
+
+def test_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Ragged lines and lines that are no JSON: the good rows are there, the others are told by reason and place."""
+    good = b"".join(b"%d,x\n" % i for i in range(300))
+    bad = BadRows(most=0.01)
+    table = open_table(write(tmp_path, "t.csv", b"a,b\n" + good + b"1,2,3\n" + good + b"7\n"))
+    assert table.read(bad).num_rows == 600
+    assert (bad.rows, bad.by_reason) == (602, {"ragged": 2})
+    assert [row.line for row in bad.first] == [302, 603]
+    lines = b"".join(b'{"a": %d, "b": "x"}\n' % i for i in range(300))
+    bad = BadRows(most=0.01)
+    table = open_table(write(tmp_path, "t.jsonl", lines + b'{"a":\n[1]\n{"a": "word"}\n'))
+    assert table.schema.types == [pa.int64(), pa.string()]
+    assert table.read(bad).num_rows == 300
+    assert [(row.line, row.reason.value) for row in bad.first] == [(line, "unparsable") for line in (301, 302, 303)]
+    with pytest.raises(MalformedData, match="301: the line is not JSON") as caught:
+        table.read(BadRows(most=0.005))
+    assert "3 of 303 rows are bad" in caught.value.what
+    with pytest.raises(MalformedData):
+        table.read()
+
+
+def test_signs_and_white_space_around_numbers_are_no_text(tmp_path: Path) -> None:
+    """As TensorFlow Data Validation has it; in the next column they are not around a number."""
+    table = open_table(write(tmp_path, "t.csv", b"a,b,c\n+5,+1.5,+-5\n 7\x0b,\t2 ,1 2\n"))
+    assert table.schema.types == [pa.int64(), pa.float64(), pa.string()]
+    assert table.read().to_pylist() == [{"a": 5, "b": 1.5, "c": "+-5"}, {"a": 7, "b": 2.0, "c": "1 2"}]
+
+
+def test_columns_that_differ_between_files_are_told(tmp_path: Path) -> None:
+    """A column that one file alone has is not left out in silence."""
+    write(tmp_path, "a.csv", b"x,y\n1,2\n")
+    write(tmp_path, "b.csv", b"x,z\n1,2\n")
+    with pytest.raises(MalformedData, match="y, z") as caught:
+        open_table(str(tmp_path / "*.csv"))
+    assert caught.value.where.endswith("b.csv")
