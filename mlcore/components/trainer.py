@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mlcore.components.base import Component, Inputs, Outputs, Payload
 from mlcore.core.digests import digest_json
 from mlcore.core.types import ArtifactType, Json
 from mlcore.core.window import Interval, iso
 from mlcore.errors import DataError
+
+if TYPE_CHECKING:
+    from mlcore.training.calibrate import Calibrating
+    from mlcore.training.weights import RowWeights
 
 
 class Trainer(Component):
@@ -24,6 +29,7 @@ class Trainer(Component):
         return {
             "model": self.config.model.model_dump(mode="json"),
             "label": self.config.data.label.name,
+            "event_timestamp": self.config.data.event_timestamp,
             "without": list(self.without),
             "split": self.config.data.split.model_dump(mode="json"),
         }
@@ -36,14 +42,18 @@ class Trainer(Component):
         from mlcore.transform.transformer import GraphTransformer
 
         graph, label, model = read_graph(inputs.one("transform_graph").path), self.config.data.label, self.config.model
+        window = covered(inputs["examples"])
+        weights, calibrating = self._weights(window), self._calibrating()
+        further = (*(weights.columns if weights else ()), *([calibrating.timestamp] if calibrating else []))
         trained = train(
-            read_examples(inputs.paths("examples"), [*graph.contract, label.name]),
+            read_examples(inputs.paths("examples"), list(dict.fromkeys([*graph.contract, label.name, *further]))),
             GraphTransformer.of(graph),
             label=label.name,
             estimator=model.estimator,
             params=model.params,
+            weights=weights,
+            calibrating=calibrating,
         )
-        window = covered(inputs["examples"])
         metadata = ModelMetadata(
             feature_names=graph.feature_names,
             label=label.name,
@@ -63,6 +73,28 @@ class Trainer(Component):
             without=list(self.without),
             split=digest_json(self.config.data.split.model_dump(mode="json")),
         )
+
+    def _weights(self, window: Interval) -> RowWeights | None:
+        from mlcore.training.weights import RowWeights
+
+        given = self.config.model.weights
+        if given is None:
+            return None
+        return RowWeights(
+            column=given.column,
+            half_life=given.half_life,
+            timestamp=self.config.data.event_timestamp,
+            end=window.end,
+            classes=given.classes,
+        )
+
+    def _calibrating(self) -> Calibrating | None:
+        from mlcore.training.calibrate import Calibrating
+
+        given = self.config.model.calibration
+        if given is None:
+            return None
+        return Calibrating(method=given.method, share=given.share, timestamp=self.config.data.event_timestamp)
 
     def summary(self, outputs: Inputs) -> str:
         model = outputs.one("model").artifact

@@ -13,6 +13,9 @@ from mlcore.config.sources import Source
 from mlcore.core.window import Grain, check_grain
 from mlcore.errors import WindowError
 
+Task = Literal["binary", "multiclass", "regression"]
+"""What a model is asked for: the probability of 1, the probability of each class, or an amount."""
+
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
 
 
@@ -34,6 +37,10 @@ class Label(Section):
     name: str
     column: str
     above: float | None = None
+    task: Task | None = Field(
+        default=None,
+        description="By default binary with above or for bools, multiclass for strings, regression for numbers",
+    )
     delay: Delay = timedelta(0)
 
 
@@ -128,6 +135,17 @@ class Data(Section):
     max_bad_fraction: float = Field(
         default=0.0, ge=0, lt=1, description="So much of a span's rows may be bad: they go to quarantine"
     )
+
+    @property
+    def task(self) -> Task:
+        """What the label asks of a model."""
+        label = self.label
+        kind = self.columns[label.column]
+        if label.task is not None:
+            return label.task
+        if label.above is not None or kind == "bool":
+            return "binary"
+        return "multiclass" if kind == "string" else "regression"
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Data:

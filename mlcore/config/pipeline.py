@@ -101,7 +101,17 @@ class PipelineConfig(Section):
                 if column not in columns:
                     raise ValueError(f"evaluation.slices: column {column!r} is not in data.columns")
         self._check_window()
+        self._check_model()
         return self
+
+    def _check_model(self) -> None:
+        weights, task = self.model.weights, self.data.task
+        if weights and weights.column is not None and weights.column not in self.data.columns:
+            raise ValueError(f"model.weights.column: column {weights.column!r} is not in data.columns")
+        if weights and weights.classes is not None and task == "regression":
+            raise ValueError("model.weights.classes: the label is an amount (data.label.task: regression), no class")
+        if self.model.calibration and task == "regression":
+            raise ValueError("model.calibration: the label is an amount (data.label.task: regression), no class")
 
     def _check_window(self) -> None:
         by_time = isinstance(self.data.split, TimeSplit)

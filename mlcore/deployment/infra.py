@@ -71,7 +71,7 @@ class Subject:
     Attributes:
         folder: Of the model.
         load: ``module:function`` that takes the folder.
-        predict: ``module:function`` that takes the loaded model and a table, and gives one number a row.
+        predict: ``module:function`` that takes the loaded model and a table, and gives a number, or some, a row.
     """
 
     folder: Path
@@ -87,8 +87,8 @@ def validate_infra(subject: Subject, requests: pa.Table, expected: Floats, limit
     Args:
         subject: The model.
         requests: Rows to ask for; see :func:`mlcore.deployment.requests.build_requests`.
-        expected: What the model answers where it was trained. Asked for all requests at once it must give these bits;
-            asked row by row, these numbers.
+        expected: What the model answers where it was trained, a number or some a row. Asked for all requests at once
+            it must give these bits; asked row by row, these numbers.
         limits: What it may take.
     """
     scratch = Path(tempfile.mkdtemp(prefix="mlcore-infra-"))
@@ -184,7 +184,7 @@ def _as_trained(found: Floats, expected: Floats) -> Finding:
     problem = _unanswered(found, expected)
     if problem:
         return False, problem
-    other = np.flatnonzero(found.view(np.uint64) != np.ascontiguousarray(expected, np.float64).view(np.uint64))
+    other = _rows(found.view(np.uint64) != np.ascontiguousarray(expected, np.float64).view(np.uint64))
     if len(other):
         return False, f"{_differing(found, expected, other)} from those where the model was trained"
     return True, f"{len(expected)} requests have the answers of training, bit for bit"
@@ -195,16 +195,21 @@ def _one_by_one(found: Floats, together: Floats) -> Finding:
     problem = _unanswered(found, together)
     if problem:
         return False, f"asked one by one, {problem}"
-    other = np.flatnonzero(np.abs(found - together) > _ROUNDING * np.maximum(1.0, np.abs(together)))
+    other = _rows(np.abs(found - together) > _ROUNDING * np.maximum(1.0, np.abs(together)))
     if len(other):
         return False, f"{_differing(found, together, other)} when asked one by one from when asked all at once"
     return True, f"{len(together)} requests asked one by one have the answers of all at once"
 
 
+def _rows(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Which answers are marked in any of their numbers."""
+    return np.flatnonzero(marked.reshape(len(marked), -1).any(axis=1))
+
+
 def _unanswered(found: Floats, expected: Floats) -> str:
     if found.shape != expected.shape:
         return f"{len(found)} answers to {len(expected)} requests"
-    unsure = np.flatnonzero(~np.isfinite(found))
+    unsure = _rows(~np.isfinite(found))
     return f"the answer to request {unsure[0]} is {found[unsure[0]]}" if len(unsure) else ""
 
 

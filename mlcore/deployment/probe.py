@@ -35,7 +35,7 @@ def main(job_path: Path) -> None:
     for index in range(requests.num_rows):
         row = requests.slice(index, 1)
         started = time.perf_counter()
-        single.append(float(predict(model, row)[0]))
+        single.append(np.asarray(predict(model, row), dtype=np.float64)[0])
         latencies.append(time.perf_counter() - started)
     np.save(job_path.parent / SCORES_FILE, scores, allow_pickle=False)
     np.save(job_path.parent / SINGLE_FILE, np.array(single), allow_pickle=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mlcore.config.data import ColumnType, Data, Label
+from mlcore.config.data import ColumnType, Data, Task
 from mlcore.errors import ConfigError
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -22,32 +22,43 @@ def column_types(data: Data) -> dict[str, pa.DataType]:
     return {name: ARROW_TYPES[kind] for name, kind in data.columns.items()}
 
 
-def label_type(label: Label, columns: dict[str, ColumnType]) -> pa.DataType:
-    """``int8`` for a class, ``float64`` for an amount.
+_OUTCOMES: dict[Task, tuple[ColumnType, ...]] = {
+    "binary": ("bool",),
+    "multiclass": ("string", "int64"),
+    "regression": ("int64", "float64"),
+}
+"""The types of outcome that are a label as they are."""
+
+
+def label_type(data: Data) -> pa.DataType:
+    """``int8`` for one of two classes, the outcome's own type for one of many, ``float64`` for an amount.
 
     Raises:
         ConfigError: No label can be made of the outcome column, or its name is taken.
     """
-    kind = columns[label.column]
-    if label.name in columns:
+    label, task = data.label, data.task
+    kind = data.columns[label.column]
+    if label.name in data.columns:
         raise ConfigError(
             f"the label's name {label.name!r} is also a column's",
             where="data.label.name",
             next_step="give the label a name of its own",
         )
-    if kind in ("int64", "float64"):
-        return pa.float64() if label.above is None else pa.int8()
-    if kind == "bool" and label.above is None:
-        return pa.int8()
+    if label.above is not None:
+        if task == "binary" and kind in ("int64", "float64"):
+            return pa.int8()
+    elif kind in _OUTCOMES[task]:
+        return ARROW_TYPES[kind] if task == "multiclass" else pa.float64() if task == "regression" else pa.int8()
     raise ConfigError(
-        f"no label can be made of {label.column!r}, a column of type {kind}"
+        f"no {task} label can be made of {label.column!r}, a column of type {kind}"
         + ("" if label.above is None else f", by above: {label.above}"),
         where="data.label.column",
-        next_step="choose a column of type int64 or float64, or one of type bool without above",
+        next_step="binary: a bool column, or a number with above; multiclass: string or int64;"
+        " regression: int64 or float64",
     )
 
 
 def examples_schema(data: Data) -> pa.Schema:
     """The columns of every Examples table of a pipeline: the configured ones, then the label."""
-    kinds = column_types(data) | {data.label.name: label_type(data.label, data.columns)}
+    kinds = column_types(data) | {data.label.name: label_type(data)}
     return pa.schema(list(kinds.items()))

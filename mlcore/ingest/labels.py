@@ -21,4 +21,4 @@ def with_label(table: pa.Table, data: Data) -> pa.Table:
         outcome = pc.if_else(pc.is_nan(outcome), None, outcome)
     if label.above is not None:
         outcome = pc.greater(outcome, pa.scalar(label.above, pa.float64()))
-    return table.append_column(label.name, outcome.cast(label_type(label, data.columns)))
+    return table.append_column(label.name, outcome.cast(label_type(data)))

@@ -19,6 +19,8 @@ from mlcore.errors import ModelError, UntrustedModel, quoted
 ALLOWED_TYPES = (
     "functools.partial",
     "mlcore.transform.transformer.GraphTransformer",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
@@ -90,9 +92,13 @@ def _is_sound(nodes: _Nodes) -> bool:
 def _members(estimator: Any) -> Iterator[Any]:
     """An estimator and those it is made of."""
     yield estimator
-    parts = getattr(estimator, "estimators_", ())
-    for part in parts.ravel() if isinstance(parts, np.ndarray) else parts:
-        yield from _members(part)
+    for name in ("estimators_", "calibrated_classifiers_"):
+        parts = getattr(estimator, name, ())
+        for part in parts.ravel() if isinstance(parts, np.ndarray) else parts:
+            yield from _members(part)
+    for name in ("estimator", "estimator_", "regressor_"):
+        if hasattr(estimator, name):
+            yield from _members(getattr(estimator, name))
 
 
 def _trees(estimator: Any) -> Iterator[_Nodes]:

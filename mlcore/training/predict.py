@@ -15,28 +15,34 @@ if TYPE_CHECKING:
 
 
 def predict_scores(pipeline: Pipeline, table: pa.Table, *, threads: int = 1) -> npt.NDArray[np.float64]:
-    """One number a row: the probability of the second class, or a regressor's prediction.
+    """What the model says of each row.
+
+    Returns:
+        Of shape (rows,) a regressor's prediction, or the probability of 1 where the classes are 0 and 1; of shape
+        (rows, classes) the probability of each other class, in the order of ``classes_``.
 
     Raises:
         DataError: A column that the transform reads is missing or of another type.
-        ModelError: The model tells more than two classes apart, gives no probabilities, or refuses the rows.
+        ModelError: The model tells classes apart but gives no probabilities, or refuses the rows.
     """
     from threadpoolctl import threadpool_limits
 
-    classifies = hasattr(pipeline, "classes_")
-    if classifies and not (hasattr(pipeline, "predict_proba") and len(pipeline.classes_) == 2):
+    classes = getattr(pipeline, "classes_", None)
+    if classes is not None and not hasattr(pipeline, "predict_proba"):
         raise ModelError(
-            "the model does not give the probability of one of two classes",
+            "the model gives classes, but no probabilities",
             where=type(pipeline[-1]).__name__,
-            next_step="choose an estimator with predict_proba and a label with two values",
+            next_step="choose an estimator with predict_proba, or set model.calibration",
         )
     with threadpool_limits(limits=threads):
         try:
-            scores = pipeline.predict_proba(table)[:, 1] if classifies else pipeline.predict(table)
+            scores = pipeline.predict(table) if classes is None else pipeline.predict_proba(table)
         except ValueError as error:
             raise ModelError(
                 f"the model refuses rows: {quoted(str(error), limit=300)}",
                 where=type(pipeline[-1]).__name__,
                 next_step="give features that it must not be without an option such as missing: 0",
             ) from error
+    if classes is not None and np.array_equal(classes, [0, 1]):
+        scores = scores[:, 1]
     return np.ascontiguousarray(scores, dtype=np.float64)

@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 
 from mlcore.core.types import Json
 from mlcore.errors import DataError, ModelError, quoted
+from mlcore.training.calibrate import Calibrating
 from mlcore.training.estimators import resolve_estimator
+from mlcore.training.weights import RowWeights
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -30,6 +32,20 @@ class Transformer(Protocol):
     def categorical_mask(self) -> tuple[bool, ...]: ...
 
     def transform(self, X: pa.Table) -> npt.NDArray[np.float64]: ...  # noqa: N803 - scikit-learn's name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """What an estimator is fitted on."""
+
+    features: npt.NDArray[np.float64]
+    labels: npt.NDArray[Any]
+    weights: npt.NDArray[np.float64] | None
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
+        """Some of them."""
+        weights = None if self.weights is None else self.weights[mask]
+        return Rows(features=self.features[mask], labels=self.labels[mask], weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +71,8 @@ def train(
     label: str,
     estimator: str,
     params: Mapping[str, Json],
+    weights: RowWeights | None = None,
+    calibrating: Calibrating | None = None,
     threads: int = 1,
 ) -> Trained:
     """Fit the estimator on the rows that have a label.
@@ -65,6 +83,8 @@ def train(
         label: Name of the label column; rows where it is null are left out.
         estimator: Import path of the estimator's class.
         params: Its parameters. Where it takes ``categorical_features`` and none are given, the transformer's are used.
+        weights: How much each row counts; equally by default.
+        calibrating: Of a classifier: which rows are held back to calibrate it by; none by default.
         threads: Of BLAS and OpenMP while fitting. It is fixed because results of BLAS change with it.
 
     Raises:
@@ -75,10 +95,27 @@ def train(
     labelled, labels = _labelled(table, label)
     if _is_classifier(model):
         _check_classes(labels, label)
+    elif calibrating:
+        raise ModelError(
+            f"{type(model).__name__} is no classifier: it gives no probabilities to calibrate",
+            where="model.calibration",
+            next_step="remove model.calibration, or choose a classifier",
+        )
     mask = transformer.categorical_mask
     if _CATEGORICAL in model.get_params(deep=False) and _CATEGORICAL not in params and any(mask):
         model.set_params(**{_CATEGORICAL: np.array(mask)})
-    _fit(model, transformer.transform(labelled), labels, threads)
+    rows = Rows(
+        features=transformer.transform(labelled),
+        labels=labels,
+        weights=weights.of(labelled, labels) if weights else None,
+    )
+    if calibrating is None:
+        _fit(model, rows, threads)
+    else:
+        held = calibrating.held_back(labelled)
+        _fit(model, rows.where(~held), threads)
+        by = rows.where(held)
+        model = calibrating.calibrated(model, by.features, by.labels, by.weights)
     return Trained(
         pipeline=_pipeline(transformer, model),
         rows=labelled.num_rows,
@@ -107,14 +144,15 @@ def _labelled(table: pa.Table, label: str) -> tuple[pa.Table, npt.NDArray[Any]]:
             f"no row of the training window has a label {quoted(label)}",
             next_step="check data.label.column and data.label.delay, or choose a longer window.train",
         )
-    return table, table[label].to_numpy()
+    labels = table[label].to_numpy()
+    return table, labels.astype(str) if labels.dtype == object else labels
 
 
 def _check_classes(labels: npt.NDArray[Any], label: str) -> None:
     classes = np.unique(labels)
     if len(classes) < 2:
         raise DataError(
-            f"all {len(labels)} training rows have the label {label} = {quoted(classes[0].item())}: nothing to learn",
+            f"all {len(labels)} training rows have the label {label} = {quoted(classes.tolist()[0])}: nothing to learn",
             next_step="check data.label.above, or choose a window.train in which the outcome varies",
         )
 
@@ -125,12 +163,20 @@ def _is_classifier(model: Any) -> bool:
     return bool(is_classifier(model))
 
 
-def _fit(model: Any, features: npt.NDArray[np.float64], labels: npt.NDArray[Any], threads: int) -> None:
+def _fit(model: Any, rows: Rows, threads: int) -> None:
+    from sklearn.utils.validation import has_fit_parameter
     from threadpoolctl import threadpool_limits
 
+    if rows.weights is not None and not has_fit_parameter(model, "sample_weight"):
+        raise ModelError(
+            f"{type(model).__name__} cannot weigh rows: its fit takes no sample_weight",
+            where="model.weights",
+            next_step="remove model.weights, or choose another estimator",
+        )
+    weighed = {} if rows.weights is None else {"sample_weight": rows.weights}
     with threadpool_limits(limits=threads):
         try:
-            model.fit(features, labels)
+            model.fit(rows.features, rows.labels, **weighed)
         except (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise ModelError(
                 f"{type(model).__name__} could not be fitted: {quoted(str(error), limit=400)}",

@@ -50,9 +50,25 @@ def test_a_boolean_outcome_becomes_a_class() -> None:
     assert labels([True, False, None], pa.bool_(), {"name": "y", "column": "ok"}).to_pylist() == [1, 0, None]
 
 
+def test_a_category_is_its_own_label() -> None:
+    """A string is a class, and a whole number where the file says so; each task is told by its label."""
+    found = labels(["a", None], pa.string(), {"name": "y", "column": "name"})
+    assert (found.type, found.to_pylist()) == (pa.string(), ["a", None])
+    number = {"name": "y", "column": "id", "task": "multiclass"}
+    assert labels([3, None], pa.int64(), number).to_pylist() == [3, None]
+    tasks = [data_with(label).task for label in ({"name": "y", "column": column} for column in ("name", "ok", "id"))]
+    assert tasks == ["multiclass", "binary", "regression"]
+    assert data_with(number).task == "multiclass"
+
+
 @pytest.mark.parametrize(
     "label",
-    [{"name": "y", "column": "name"}, {"name": "id", "column": "delay"}, {"name": "y", "column": "ok", "above": 1}],
+    [
+        {"name": "y", "column": "name", "above": 1},
+        {"name": "id", "column": "delay"},
+        {"name": "y", "column": "ok", "above": 1},
+        {"name": "y", "column": "name", "task": "regression"},
+    ],
 )
 def test_what_can_be_no_label_is_a_configuration_error(label: dict[str, Any]) -> None:
     """Text, a taken name and a threshold on a boolean are refused with the key that is wrong."""

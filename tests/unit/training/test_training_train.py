@@ -104,12 +104,21 @@ def test_refused_rows():
     assert "missing: 0" in caught.value.next_step
 
 
-def test_scores_of_three_classes_are_refused():
-    """A score is the probability of one of two classes: there is none of three."""
-    table = make_table(labels=[0.0, 1.0, 2.0, 1.0] * 100)
+def test_scores_of_several_classes_are_a_row_of_probabilities():
+    """Of classes that are not 0 and 1 there is a probability each, in the order of the classes."""
+    table = make_table().drop_columns("late").append_column("late", pa.array(["low", "mid", "top", "mid"] * 100))
     trained = train(table, TwoColumns(), label="late", estimator=LOGISTIC, params={})
-    with pytest.raises(ModelError, match="one of two classes"):
-        predict_scores(trained.pipeline, table)
+    scores = predict_scores(trained.pipeline, table)
+    assert trained.classes == ("low", "mid", "top")
+    assert scores.shape == (400, 3)
+    assert np.allclose(scores.sum(axis=1), 1)
+
+
+def test_scores_need_probabilities():
+    """A classifier without probabilities gives no scores."""
+    trained = train(make_table(), TwoColumns(), label="late", estimator="sklearn.svm.LinearSVC", params={})
+    with pytest.raises(ModelError, match="no probabilities"):
+        predict_scores(trained.pipeline, make_table())
 
 
 def test_regressor_scores_are_its_predictions():
