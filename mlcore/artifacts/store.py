@@ -47,6 +47,11 @@ class ArtifactStore:
         # Remote folders have the interface of a Path, though not its type.
         self._root = Path(root.removeprefix("file://")).absolute() if self._local else cast("Path", UPath(root))
 
+    @property
+    def local(self) -> bool:
+        """Whether the root is a folder of this machine."""
+        return self._local
+
     def fresh(self, pipeline: str, component: str, execution_id: int) -> str:
         """A prefix that no other execution ever gets, relative to the root."""
         return f"{pipeline}/{component}/{execution_id}-{secrets.token_hex(4)}"
@@ -150,7 +155,7 @@ class ArtifactStore:
             )
 
     def delete(self, uri: str) -> None:
-        """Remove a folder below the root; nothing happens when it is gone already.
+        """Remove a folder or a file below the root; nothing happens when it is gone already.
 
         Raises:
             ArtifactError: It cannot be removed, or does not lie below the root.
@@ -159,7 +164,9 @@ class ArtifactStore:
             raise ArtifactError(f"{quoted(uri)} is not the artifact store's to remove", where=str(self._root))
         path = self.path(uri)
         try:
-            if self._local:
+            if self._local and path.is_file():
+                path.unlink()
+            elif self._local:
                 shutil.rmtree(path)
             else:
                 remote = cast("UPath", path)

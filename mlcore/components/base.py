@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from mlcore.artifacts.blocks import Blocks
 from mlcore.config.data import Split, TimeSplit
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
@@ -45,10 +46,15 @@ class Payload:
 
 
 class Inputs(Mapping[str, tuple[Payload, ...]]):
-    """A component's resolved inputs, by the names it declared, each in span order."""
+    """A component's resolved inputs, by the names it declared, each in span order.
 
-    def __init__(self, payloads: Mapping[str, Sequence[Payload]]) -> None:
+    Attributes:
+        blocks: Where spans that were merged before are kept, for whoever merges them again; see ``merging``.
+    """
+
+    def __init__(self, payloads: Mapping[str, Sequence[Payload]], blocks: Blocks | None = None) -> None:
         self._payloads = {key: tuple(value) for key, value in payloads.items()}
+        self.blocks = blocks
 
     def __getitem__(self, key: str) -> tuple[Payload, ...]:
         return self._payloads[key]

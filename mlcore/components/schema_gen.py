@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlcore.components.base import Component, Inputs, Outputs
+from mlcore.components.merging import merged_statistics
 from mlcore.core.digests import digest_bytes
 from mlcore.core.types import ArtifactType, Json
 
@@ -17,7 +18,7 @@ class SchemaGen(Component):
 
     inputs = {"statistics": ArtifactType.STATISTICS}
     outputs = {"schema": ArtifactType.SCHEMA}
-    code = ("schema", "statistics", "accumulators", "components.summaries")
+    code = ("schema", "statistics", "accumulators", "components.summaries", "components.merging")
     libraries = ("ruamel.yaml", "pydantic")
 
     @property
@@ -30,11 +31,11 @@ class SchemaGen(Component):
         from mlcore.schema.infer import TOLERANT, infer
         from mlcore.schema.schema import write_schema
         from mlcore.schema.yaml_file import parse_yaml
-        from mlcore.statistics.files import read_merged
 
         owned = self.config.owned_schema
         if owned is None:
-            schema = infer(dataset_summary("train", read_merged(inputs.paths("statistics"))), TOLERANT)
+            statistics = merged_statistics(inputs, "statistics", self.config.data.span)
+            schema = infer(dataset_summary("train", statistics), TOLERANT)
         else:
             schema = parse_yaml(owned, where=f"config/schemas/{self.config.name}.yaml")
         write_schema(outputs["schema"].path, schema)

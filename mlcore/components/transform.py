@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlcore.components.base import Component, Inputs, Outputs
+from mlcore.components.merging import merged_states
 from mlcore.core.types import ArtifactType, Json
 
 
@@ -13,7 +14,7 @@ class Transform(Component):
 
     inputs = {"states": ArtifactType.ANALYZER_STATE}
     outputs = {"transform_graph": ArtifactType.TRANSFORM_GRAPH}
-    code = ("transform", "accumulators")
+    code = ("transform", "accumulators", "components.merging")
     libraries = ("numpy",)
 
     @property
@@ -26,10 +27,9 @@ class Transform(Component):
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.transform.graph import fit, write_graph
         from mlcore.transform.specs import specs_from_config
-        from mlcore.transform.state import read_states
 
         specs = specs_from_config(self.config.features, self.config.data.columns)
-        graph = fit(specs, read_states(inputs.paths("states")))
+        graph = fit(specs, merged_states(inputs, "states", self.config.data.span))
         write_graph(outputs["transform_graph"].path, graph)
         outputs["transform_graph"].properties.update(features=len(graph.features))
 

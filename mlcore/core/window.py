@@ -85,6 +85,19 @@ def span_at(moment: datetime, grain: Grain) -> Span:
     return Span(start=start, end=shift(start, grain))
 
 
+def span_number(moment: datetime, grain: Grain) -> int:
+    """Which span of ``grain`` the moment lies in: neighbours have neighbouring numbers.
+
+    >>> span_number(parse_moment("1970-01-03T10:00Z"), timedelta(days=1))
+    2
+    >>> span_number(parse_moment("1971-02-01T00:00Z"), Months(1)) - span_number(EPOCH, Months(1))
+    13
+    """
+    if isinstance(grain, Months):
+        return _month_number(moment) // grain.count
+    return (moment - (EPOCH if grain % _WEEK else _MONDAY)) // grain
+
+
 def in_words(length: Grain) -> str:
     """The length for people.
 

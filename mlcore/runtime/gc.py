@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from mlcore.artifacts.blocks import blocks_below
 from mlcore.artifacts.store import ArtifactStore, execution_of
+from mlcore.components.merging import CODE
+from mlcore.core.types import ArtifactState, ArtifactType
 from mlcore.metadata.store import MetadataStore
+from mlcore.runtime.fingerprint import code_digest
 
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_MIN_AGE_SECONDS = 600.0
+_MERGED = (ArtifactType.STATISTICS, ArtifactType.ANALYZER_STATE)
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Garbage:
-    """A folder that no published output lies in."""
+    """A folder that no published output lies in, or a block of merged spans that nobody will ask for."""
 
     uri: str
     size_bytes: int
@@ -31,7 +37,7 @@ def collect(
     dry_run: bool,
     min_age_seconds: float = DEFAULT_MIN_AGE_SECONDS,
 ) -> tuple[Garbage, ...]:
-    """Remove the folders that no LIVE artifact lies in and no running execution writes to.
+    """Remove the folders that no LIVE artifact lies in and no running execution writes to, and stale blocks of spans.
 
     Executions whose process died are closed first: nobody holds the lock of their fingerprint any more. Only folders
     of executions that this metadata store knows are garbage: others may be another installation's.
@@ -56,14 +62,44 @@ def collect(
         running = metadata.running()
     live = {uri.rsplit("/", 1)[0] for uri in metadata.live_uris()}
     unused = [prefix for prefix in prefixes if prefix not in live and execution_of(prefix) not in running]
-    found = tuple(
-        Garbage(uri=prefix, size_bytes=artifacts.size_bytes(prefix), reason="no published output lies here")
-        for prefix in _known(metadata, unused)
+    found = (
+        *(
+            Garbage(uri=prefix, size_bytes=artifacts.size_bytes(prefix), reason="no published output lies here")
+            for prefix in _known(metadata, unused)
+        ),
+        *_blocks(artifacts, metadata, min_age_seconds),
     )
     if not dry_run:
         for garbage in found:
             artifacts.delete(garbage.uri)
     return found
+
+
+def _blocks(artifacts: ArtifactStore, metadata: MetadataStore, min_age_seconds: float) -> Iterator[Garbage]:
+    """Merged spans that nobody will ask for: of outputs that were given up, by other code, or never finished.
+
+    A block whose parts this metadata store never heard of may be another installation's, and is left alone.
+    """
+    live, gone = (
+        {
+            artifact.digest: artifact.pipeline
+            for type_ in _MERGED
+            for state in states
+            for artifact in metadata.find_artifacts(type=type_, state=state, limit=_MOST)
+        }
+        for states in ((ArtifactState.LIVE,), (ArtifactState.ABANDONED, ArtifactState.DELETED))
+    )
+    code = code_digest(CODE)
+    for block in blocks_below(artifacts, {*live.values(), *gone.values()}):
+        reason = None
+        if block.code is None:
+            reason = "it was never finished, or is damaged" if block.age_seconds >= min_age_seconds else None
+        elif not block.parts <= live.keys():
+            reason = "a span it was merged from is given up" if block.parts <= live.keys() | gone.keys() else None
+        elif block.code != code:
+            reason = "other code merged it"
+        if reason:
+            yield Garbage(uri=block.uri, size_bytes=block.size_bytes, reason=reason)
 
 
 def _known(metadata: MetadataStore, prefixes: Collection[str]) -> list[str]:
