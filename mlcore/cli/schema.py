@@ -151,7 +151,7 @@ def _summary(source: str, at: str | None) -> DatasetSummary:
 
     if source in pipeline_names(settings().pipelines) and not Path(source).exists():
         return _window_summary(source, at)
-    from mlcore.cli.data.validate import MOST_BAD
+    from mlcore.cli.data.bad_rows import MOST_BAD
     from mlcore.ingest.tables import BadRows, open_table
     from mlcore.schema.summary import DatasetSummary
     from mlcore.statistics.accumulate import DatasetAccumulator

@@ -109,9 +109,9 @@ def too_many_bad_rows(first: Sequence[BadRow], reasons: Mapping[str, int], rows:
         most: So much of them might be bad.
     """
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    places = "; ".join(f"{row.file}:{row.line}: {row.message}" for row in first[:_NAMED_ROWS])
+    places = "; ".join(f"{row.place}: {row.message}" for row in first[:_NAMED_ROWS])
     return MalformedData(
         f"{sum(reasons.values())} of {rows} rows are bad, more than {most:g} of them: {counts}; first {places}",
-        where=f"{first[0].file}:{first[0].line}",
+        where=first[0].place,
         next_step="correct the rows, or allow more of them with --max-bad-fraction",
     )

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.data import data
+from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_anomalies
 from mlcore.errors import ConfigError, MlcoreError, quoted
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 CLEAN, ANOMALIES, NOT_CHECKED = 0, 1, 2
-MOST_BAD = 0.01
-"""So much of a file's rows may be bad where nobody says otherwise."""
 
 
 @data.command()
@@ -49,9 +48,7 @@ def validate(
     event_timestamp: Annotated[str | None, typer.Option(help="Column that says when a row happened.")] = None,
     as_of: Annotated[str | None, typer.Option(help="The moment the data was to be known, ISO 8601.")] = None,
     max_age_hours: Annotated[float | None, typer.Option(help="How old the newest event may be at --as-of.")] = None,
-    max_bad_fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="So much of a file's rows may be bad: they are left out and told.")
-    ] = MOST_BAD,
+    max_bad_fraction: MaxBadFraction = MOST_BAD,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for advice of severity WARNING too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout.")] = False,
 ) -> None:
@@ -101,7 +98,6 @@ def check_file(
     Raises:
         MlcoreError: A file or the schema cannot be read, or something that was asked for is not in them.
     """
-    from mlcore.cli.data.bad_rows import bad_rows_anomalies
     from mlcore.ingest.tables import BadRows
     from mlcore.schema.comparators import Controls
     from mlcore.schema.files import is_pbtxt, read_schema_file

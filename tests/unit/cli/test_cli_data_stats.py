@@ -177,3 +177,20 @@ def test_a_file_without_rows_has_statistics(project: Path) -> None:
     assert list(found["features"]) == ["city", "price"]
     assert call("stats", project / "e.csv").exit_code == 0
     assert document("compare", project / "a.csv", project / "e.csv")["features"]["id"]["measure"] == "only on one side"
+
+
+def test_bad_rows_of_a_file_are_left_out_and_counted(tmp_path: Path) -> None:
+    """A ragged line does not end the command: it is counted and named; too many of them do."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 200 + "1\n", encoding="utf-8")
+    found = json.loads(CliRunner().invoke(app, ["data", "stats", str(path), "--json"]).stdout)
+    assert (found["rows"], found["features"]["a"]["count"]) == (200, 200)
+    assert (found["bad_rows"]["count"], found["bad_rows"]["reasons"]) == (1, {"ragged": 1})
+    assert (found["bad_rows"]["first"][0]["line"], found["bad_rows"]["first"][0]["file"]) == (202, str(path))
+    shown = CliRunner().invoke(app, ["data", "stats", str(path)]).stdout
+    assert "1 more row is bad and left out (1 ragged): first" in shown
+    refused = CliRunner().invoke(app, ["data", "stats", str(path), "--max-bad-fraction", "0"])
+    assert refused.exit_code != 0
+    assert "t.csv:202" in str(refused.exception)
+    assert CliRunner().invoke(app, ["data", "compare", str(path), str(path)]).exit_code == 0
+    assert CliRunner().invoke(app, ["data", "compare", str(path), str(path), "--max-bad-fraction", "0"]).exit_code == 2
