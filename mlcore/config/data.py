@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlcore.config.fields import Delay, Length, Section
+from mlcore.config.fields import Delay, Duration, Length, Pattern, Section
 from mlcore.config.sources import Source
 from mlcore.core.window import Grain, check_grain
 from mlcore.errors import WindowError
@@ -47,9 +47,27 @@ class Label(Section):
 class Complete(Section):
     """When a span is complete: before, it is not there, and a run waits for it or does without it."""
 
-    marker: str | None = Field(default=None, min_length=1, description="A file that says so; a pattern as source.path")
+    marker: Pattern | None = Field(default=None, description="A file that says so; a pattern as source.path")
     min_rows: int = Field(default=1, ge=1, description="A span of fewer rows is not complete")
     columns: tuple[str, ...] = Field(default=(), description="Columns without any value mean: not complete")
+    wait: Duration | None = Field(
+        default=None,
+        description="A run waits for late spans until so long after its moment, then fails or does without",
+    )
+
+
+class Serving(Section):
+    """The log of what the served model was asked: training data is compared with it, span by span (skew)."""
+
+    source: Source
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="Those of data.columns that the log has; by default what the features are made of"
+    )
+    event_timestamp: str | None = Field(default=None, description="By default data.event_timestamp")
+    key: tuple[str, ...] | None = Field(
+        default=None, description="What tells two requests apart: repeats are left out; by default data.key"
+    )
+    max_bad_fraction: float = Field(default=0.5, ge=0, lt=1, description="As data.max_bad_fraction")
 
 
 class TimeSplit(Section):
@@ -131,6 +149,7 @@ class Data(Section):
     span: Annotated[Length, AfterValidator(_span_length)]
     label: Label
     complete: Complete = Complete()
+    serving: Serving | None = None
     split: Split = Field(default=TimeSplit(), discriminator="by")
     max_bad_fraction: float = Field(
         default=0.0, ge=0, lt=1, description="So much of a span's rows may be bad: they go to quarantine"
@@ -152,6 +171,7 @@ class Data(Section):
         for name, column in (
             *((f"complete.columns.{index}", column) for index, column in enumerate(self.complete.columns)),
             *((f"split.{name}", column) for name, column in self.split.reads),
+            *self._of_serving(),
             ("event_timestamp", self.event_timestamp),
             ("label.column", self.label.column),
             *((f"key.{index}", column) for index, column in enumerate(self.key)),
@@ -160,4 +180,22 @@ class Data(Section):
                 raise ValueError(f"{name}: column {column!r} is not in data.columns ({', '.join(self.columns)})")
         if self.columns[self.event_timestamp] != "timestamp":
             raise ValueError(f"event_timestamp: column {self.event_timestamp!r} must be of type timestamp")
+        if self.serving is not None:
+            self._check_serving(self.serving)
         return self
+
+    def _of_serving(self) -> tuple[tuple[str, str], ...]:
+        """The columns that the serving log's block names, by their keys."""
+        if self.serving is None:
+            return ()
+        lists = (("columns", self.serving.columns), ("key", self.serving.key))
+        named = [(f"serving.{name}.{index}", one) for name, found in lists for index, one in enumerate(found or ())]
+        moment = self.serving.event_timestamp
+        return (*named, *([("serving.event_timestamp", moment)] if moment is not None else []))
+
+    def _check_serving(self, serving: Serving) -> None:
+        if serving.source == self.source:
+            raise ValueError("serving.source: it is data.source; name where the served model's requests are logged")
+        moment = serving.event_timestamp or self.event_timestamp
+        if self.columns[moment] != "timestamp":
+            raise ValueError(f"serving.event_timestamp: column {moment!r} must be of type timestamp")

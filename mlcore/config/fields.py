@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from mlcore.core.patterns import check_pattern
 from mlcore.core.window import Grain, Months
 
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -83,6 +84,8 @@ Length = Annotated[
 Duration = Annotated[timedelta, AfterValidator(_positive)]
 Delay = Annotated[timedelta, AfterValidator(_not_negative)]
 ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(check_pattern)]
+"""Of the place of a span: see :mod:`mlcore.core.patterns`."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 

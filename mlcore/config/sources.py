@@ -9,18 +9,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
-from mlcore.config.fields import Section
+from mlcore.config.fields import Pattern, Section
 
 
 class CsvSource(Section):
-    """One CSV file a span, found by a pattern of its start: ``{YYYY}``, ``{MM}``, ``{DD}``, ``{HH}``.
+    """CSV files with a header, found by a pattern of each span's start: ``{YYYY}``, ``{MM}``, ``{DD}``, ``{HH}``.
 
-    A file that ends in ``.gz`` or ``.zst`` is decompressed. A relative path starts at the project folder.
+    A path, a glob, a folder or a URL of any of these (``s3://lake/{YYYY}/{MM}/{DD}/*.csv.gz``). A file that ends in
+    ``.gz`` or ``.zst`` is decompressed. A relative path starts at the project folder.
     """
 
     places: ClassVar[set[str]] = {"path"}
     type: Literal["csv"]
-    path: str = Field(min_length=1)
+    path: Pattern
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     quote: str = Field(default='"', max_length=1, description="Stands around cells; empty: quotes are ordinary text")
     encoding: str = "utf-8"
@@ -29,19 +30,19 @@ class CsvSource(Section):
 
 
 class JsonLinesSource(Section):
-    """One JSON Lines file a span: an object a line, whose members are the columns; ``path`` as for CSV."""
+    """JSON Lines files: an object a line, whose members are the columns; ``path`` as for CSV."""
 
     places: ClassVar[set[str]] = {"path"}
     type: Literal["json_lines"]
-    path: str = Field(min_length=1)
+    path: Pattern
 
 
 class ParquetSource(Section):
-    """One Parquet file a span; ``path`` as for CSV. ``year=2013`` in the name of a folder is a column."""
+    """Parquet files; ``path`` as for CSV. ``year=2013`` in the name of a folder is a column."""
 
     places: ClassVar[set[str]] = {"path"}
     type: Literal["parquet"]
-    path: str = Field(min_length=1)
+    path: Pattern
 
 
 SOURCE_TYPES = ("csv", "json_lines", "parquet", "postgres")
@@ -50,13 +51,13 @@ SOURCE_PLUGINS = "mlcore.sources"
 
 
 class PluginSource(Section):
-    """One file a span in a format that an installed package reads; ``path`` as for CSV, other keys are the format's."""
+    """Files in a format that an installed package reads; ``path`` as for CSV, other keys are the format's."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     places: ClassVar[set[str]] = {"path"}
     type: str
-    path: str = Field(min_length=1)
+    path: Pattern
 
     @property
     def options(self) -> dict[str, JsonValue]:

@@ -1,24 +1,26 @@
-"""Which file of a source holds a span. Imports nothing heavy: windows are resolved with it.
+"""Which files of a source hold a span. Imports nothing heavy: windows are resolved with it.
 
-A pattern may be coarser than the span, or have no placeholder at all: then one file holds many spans, and its rows
+A pattern may be coarser than the span, or have no placeholder at all: then its files hold many spans, and their rows
 are divided by their event timestamps.
 """
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mlcore.core.window import EPOCH, Grain, Span, parse_moment, span_at
-from mlcore.errors import ConfigError, SpanMissing, quoted
+from mlcore.core.patterns import VERSION, WILDCARD, fill
+from mlcore.core.window import Grain, Span, parse_moment, span_at
+from mlcore.errors import SpanMissing
+from mlcore.ingest.places import File, is_url, list_files, list_names
 
-_DATES = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH": "%H"}
-_PLACEHOLDER = re.compile(r"\{([^{}:]*)(?::(\d{1,2}))?\}")
-_VERSION = "VERSION"
-_SPAN = "SPAN"
 _NAMED_MISSING = 5
+_FILE_URL = "file://"
+_ESCAPED = re.compile(r"\[([*?[])\]")
 
 
 class FileSource(Protocol):
@@ -28,40 +30,39 @@ class FileSource(Protocol):
     def path(self) -> str: ...
 
 
-def span_path(source: FileSource, span: Span, root: Path) -> Path:
-    """The file of a span: the source's pattern with the span's start (UTC) filled in.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a span is.
 
-    ``{SPAN}`` is the number of days since 1970-01-01, as in TFX; ``{SPAN:6}`` is filled with zeros to six digits.
-    ``{VERSION}`` is left for :func:`newest_file`. A relative pattern starts at ``root``.
+    Attributes:
+        path: A file, a glob, a folder or a URL of one of these.
+        version: The number in the place of ``{VERSION}``; 0 where the pattern has none.
+        files: Those that it stands for, at least one, in the order of their names.
+    """
+
+    path: str
+    version: int
+    files: tuple[File, ...]
+
+
+def span_path(source: FileSource, span: Span, root: Path) -> str:
+    """The place of a span: the source's pattern with the span's start (UTC) filled in.
+
+    ``{VERSION}`` is left for :func:`find_place`. A relative pattern starts at ``root``.
 
     Raises:
         ConfigError: The pattern has an unknown placeholder.
     """
-    return root / fill(source.path, span)
+    return rooted(fill(source.path, span), root)
 
 
-def fill(pattern: str, span: Span, *, key: str = "data.source.path") -> str:
-    """The pattern with everything but ``{VERSION}`` filled in.
-
-    Raises:
-        ConfigError: It has an unknown placeholder; ``key`` is where it was written.
-    """
-    return _PLACEHOLDER.sub(lambda match: _part(match, span, key), pattern)
-
-
-def _part(match: re.Match[str], span: Span, key: str) -> str:
-    name, width = match[1], int(match[2] or 0)
-    if name == _VERSION:
-        return match[0]
-    if name == _SPAN:
-        return str((span.start - EPOCH).days).zfill(width)
-    if name in _DATES and not width:
-        return span.start.strftime(_DATES[name])
-    raise ConfigError(
-        f"unknown placeholder {quoted(match[0])}",
-        where=key,
-        next_step="use " + ", ".join(f"{{{known}}}" for known in (*_DATES, _SPAN, _VERSION)),
-    )
+def rooted(path: str, root: Path) -> str:
+    """A path or URL that does not depend on the folder this process is in."""
+    if is_url(path):
+        return path
+    path = path.removeprefix(_FILE_URL)
+    below = Path(glob.escape(str(root))) if WILDCARD.search(path) else root
+    return str(below / path)
 
 
 def holds_many(pattern: str, grain: Grain) -> bool:
@@ -75,40 +76,38 @@ def holds_many(pattern: str, grain: Grain) -> bool:
     return fill(pattern, first) == fill(pattern, span_at(first.end, grain))
 
 
-def newest_file(path: Path) -> tuple[Path, int] | None:
-    """The file of a filled pattern, with its version; of several that ``{VERSION}`` stands for, the highest number.
-
-    A pattern without ``{VERSION}`` has version 0. ``None`` where there is no such file.
-    """
-    match = _PLACEHOLDER.search(path.name)
-    if match is None:
-        return (path, 0) if path.is_file() else None
-    before, after = (re.escape(part) for part in (path.name[: match.start()], path.name[match.end() :]))
-    digits = f"[0-9]{{{match[2]}}}" if match[2] else "[0-9]+"
-    name = re.compile(f"{before}({digits}){after}")
-    try:
-        found = [(int(fits[1]), child) for child in path.parent.iterdir() if (fits := name.fullmatch(child.name))]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    files = [(version, child) for version, child in found if child.is_file()]
-    if not files:
-        return None
-    version, newest = max(files, key=lambda file: (file[0], file[1].name))
-    return newest, version
-
-
-def existing_paths(source: FileSource, spans: Sequence[Span], root: Path) -> tuple[Path, ...]:
-    """The files of the spans, in their order.
+def find_place(path: str) -> Place | None:
+    """What a filled pattern stands for now; of several versions the one of the highest number that has a file.
 
     Raises:
-        SpanMissing: Files are not there; the message names the first ones and says how many more there are.
+        DataError: It cannot be told.
     """
-    looked = [(span, span_path(source, span, root)) for span in spans]
-    found = [newest_file(path) for _, path in looked]
-    missing = [place for place, file in zip(looked, found, strict=True) if file is None]
-    if missing:
-        raise span_missing(missing, asked=len(spans))
-    return tuple(file[0] for file in found if file is not None)
+    match = VERSION.search(path)
+    if match is None:
+        return _place(path, 0)
+    before, after = path[: match.start()], path[match.end() :]
+    for number, digits in sorted(_versions(before, after, match[1]), reverse=True):
+        if found := _place(f"{before}{digits}{after}", number):
+            return found
+    return None
+
+
+def _place(path: str, version: int) -> Place | None:
+    files = list_files(path)
+    return Place(path=path, version=version, files=files) if files else None
+
+
+def _versions(before: str, after: str, width: str | None) -> set[tuple[int, str]]:
+    """Numbers and how they are written, by the names in the folder."""
+    folder, slash, start = before.rpartition("/")
+    digits = f"([0-9]{{{width}}})" if width else "([0-9]+)"
+    name = re.compile(_expression(start) + digits + _expression(after.partition("/")[0]), re.DOTALL)
+    names = list_names(_ESCAPED.sub(r"\1", folder) or slash)
+    return {(int(fits[1]), fits[1]) for found in names if (fits := name.fullmatch(found))}
+
+
+def _expression(part: str) -> str:
+    return "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in part)
 
 
 def span_missing(missing: Sequence[tuple[Span, object]], *, asked: int = 1, what: str = "have no file") -> SpanMissing:

@@ -108,18 +108,18 @@ def list_names(folder: str) -> tuple[str, ...]:
     return tuple(PurePosixPath(name).name for name in found)
 
 
-def digest_of(files: Sequence[File], *, several: bool) -> str:
-    """Digest of the content; of several files that of their digests in the order of their names.
+def digest_of(path: str, files: Sequence[File]) -> str:
+    """Digest of the content of a place; of several files that of their digests in the order of their names.
 
-    Names decide nothing, but for the columns that the folders' are.
+    Names decide nothing, but for the columns that those of folders are.
 
     Raises:
         DataError: A file cannot be read.
     """
     digests = [digest_chunks(_chunks(file.path)) for file in files]
-    if not several:
-        return digests[0]
     columns: list[dict[str, Json]] = [dict(partitions(file.path)) for file in files]
+    if not is_set(path, files) and not columns[0]:
+        return digests[0]
     return digest_json([[digest, column] for digest, column in zip(digests, columns, strict=True)])
 
 

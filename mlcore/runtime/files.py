@@ -1,19 +1,23 @@
-"""What a source of files holds now: which file is which span's, told from its earlier versions without reading it."""
+"""What a source of files holds now: which files are which span's, told from earlier versions without reading them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from mlcore.artifacts.store import digest_file
 from mlcore.core.digests import digest_json
+from mlcore.core.patterns import fill
 from mlcore.core.types import SPAN_FRAGMENT, Json
-from mlcore.core.window import EPOCH, Grain, Span, iso
-from mlcore.ingest.paths import FileSource, fill, holds_many, newest_file, span_path
+from mlcore.core.window import Grain, Span, iso
+from mlcore.ingest.paths import FileSource, Place, find_place, holds_many, rooted, span_path
+from mlcore.ingest.places import File, digest_of, is_set, is_url, list_files
+
+_REMOTE_LOOKS = 8
+"""So many spans are looked for at once where each look waits for a server."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,60 +52,85 @@ class Absent:
 def find_files(
     source: FileSource, spans: Sequence[Span], root: Path, *, grain: Grain, marker: str | None = None
 ) -> list[Found | Absent]:
-    """The files of the spans, in their order. A file that holds several spans is digested once for all of them."""
-    part = holds_many(source.path, grain)
-    digest = cache(digest_file)
-    return [_look(span, span_path(source, span, root), root, digest, marker=marker, part=part) for span in spans]
+    """The files of the spans, in their order. Files that hold several spans are looked at once for all of them.
 
-
-def _look(
-    span: Span, place: Path, root: Path, digest: Callable[[Path], str], *, marker: str | None, part: bool
-) -> Found | Absent:
-    if marker is not None:
-        says = root / fill(marker, span, key="data.complete.marker")
-        if not says.is_file():
-            return Absent(span=span, place=str(says), reason="are not complete (no marker file)")
-    file = newest_file(place)
-    if file is None:
-        return Absent(span=span, place=str(place), reason="have no file")
-    path, version = file
-    found = find_file(span, path, version=version, digest=digest)
-    if not part:
-        return found
-    return replace(found, uri=f"{path}{SPAN_FRAGMENT}{span.label}", digest=lambda: _of_part(digest(path), span))
-
-
-def find_file(span: Span, path: Path, *, version: int = 0, digest: Callable[[Path], str] = digest_file) -> Found:
-    """A file that is there, as a span's."""
-    return Found(
-        span=span,
-        uri=str(path),
-        version=version,
-        stamp=file_stamp(path),
-        delivered=_changed(path),
-        digest=lambda: digest(path),
-    )
-
-
-def file_stamp(path: Path) -> dict[str, Json]:
-    """Size, times and inode: a file written in place keeps the inode, one put in its place does not.
-
-    The time of the last change of the inode cannot be set by a user, that of the last modification can.
+    Raises:
+        DataError: It cannot be told which there are.
     """
-    status = path.stat()
+    finder = _Finder(source, root, marker, part=holds_many(source.path, grain))
+    if not any(is_url(pattern) for pattern in (source.path, marker or "")):
+        return [finder.look(span) for span in spans]
+    with ThreadPoolExecutor(_REMOTE_LOOKS) as threads:
+        return list(threads.map(finder.look, spans))
+
+
+class _Finder:
+    """Looks for spans, from several threads at once: a place that was looked at is not looked at again."""
+
+    def __init__(self, source: FileSource, root: Path, marker: str | None, *, part: bool) -> None:
+        self._source, self._root, self._marker, self._part = source, root, marker, part
+        self._place = cache(find_place)
+        self._digests: dict[str, str] = {}
+
+    def look(self, span: Span) -> Found | Absent:
+        if self._marker is not None:
+            says = rooted(fill(self._marker, span, key="data.complete.marker"), self._root)
+            if not self._place(says):
+                return Absent(span=span, place=says, reason="are not complete (no marker file)")
+        asked = span_path(self._source, span, self._root)
+        place = self._place(asked)
+        return Absent(span=span, place=asked, reason="have no file") if place is None else self._found(span, place)
+
+    def _found(self, span: Span, place: Place) -> Found:
+        changed = [file.changed for file in place.files if file.changed is not None]
+        return Found(
+            span=span,
+            uri=f"{place.path}{SPAN_FRAGMENT}{span.label}" if self._part else place.path,
+            version=place.version,
+            stamp=stamp_of(place.path, place.files),
+            delivered=max(changed, default=datetime.now(UTC)),
+            digest=lambda: self._digest(span, place),
+        )
+
+    def _digest(self, span: Span, place: Place) -> str:
+        digest = self._digests.get(place.path)
+        if digest is None:
+            digest = self._digests[place.path] = digest_of(place.path, place.files)
+        return digest_json([digest, iso(span.start), iso(span.end)]) if self._part else digest
+
+
+def stamp_of(path: str, files: Sequence[File]) -> dict[str, Json]:
+    """What tells, without reading them, whether the files of a place were written since.
+
+    That of one file is its own mark; of several the number, the bytes and a digest of their names and marks. Where a
+    file system tells nothing, for instance a web server without ETags, the content is read all the same.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    if not all(file.mark for file in files):
+        return {"content": digest_of(path, files)}
+    if not is_set(path, files):
+        return dict(files[0].mark)
+    marks: list[Json] = [[file.path, dict(file.mark)] for file in files]
     return {
-        "size_bytes": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-        "ctime_ns": getattr(status, "st_ctime_ns", 0),
-        "inode": getattr(status, "st_ino", 0),
+        "files": len(files),
+        "size_bytes": sum(file.size_bytes or 0 for file in files),
+        "marks": digest_json(marks),
     }
 
 
-def _changed(path: Path) -> datetime:
-    status: os.stat_result = path.stat()
-    newest = max(status.st_mtime_ns, getattr(status, "st_ctime_ns", 0))
-    return EPOCH + timedelta(microseconds=newest // 1000) if newest else datetime.now(UTC)
+def stamp_now(uri: str) -> dict[str, Json]:
+    """The stamp of what a recorded place holds now; empty where there is nothing.
+
+    Raises:
+        DataError: It cannot be told.
+    """
+    path = uri.split(SPAN_FRAGMENT, 1)[0]
+    files = list_files(path)
+    return stamp_of(path, files) if files else {}
 
 
-def _of_part(digest: str, span: Span) -> str:
-    return digest_json([digest, iso(span.start), iso(span.end)])
+def file_stamp(path: Path) -> dict[str, Json]:
+    """The stamp of a local file that is there."""
+    return stamp_now(str(path))

@@ -20,12 +20,11 @@ from mlcore.core.window import Span, iso, parse_moment
 from mlcore.errors import VersionGone
 from mlcore.metadata import sources as records
 from mlcore.runtime.extracts import find_extracts
-from mlcore.runtime.files import Absent, Found, file_stamp, find_files
+from mlcore.runtime.files import Absent, Found, find_files, stamp_now
 from mlcore.runtime.session import Session
 from mlcore.runtime.versions import Version, known_version
 
 _LOG = logging.getLogger(__name__)
-_STAMP = ("size_bytes", "mtime_ns", "ctime_ns", "inode")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +43,7 @@ class SourceSpans:
 def source_spans(session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime) -> SourceSpans:
     """The recorded version of every span that a run as of a moment reads; what is new at the source is recorded.
 
-    A file whose size, times and inode are those of its recorded version is not read.
+    A file whose size and times, or ETag, are those of its recorded version is not read.
     """
     looked = _find(session, config, spans)
     source = source_name(config)
@@ -56,6 +55,20 @@ def source_spans(session: Session, config: PipelineConfig, spans: Sequence[Span]
     chosen = _choose(session, config, several, as_of)
     absent = tuple(found for found in looked if isinstance(found, Absent) and found.span not in chosen)
     return SourceSpans(artifacts=tuple(chosen[span] for span in spans if span in chosen), absent=absent)
+
+
+def recorded_spans(
+    session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime
+) -> dict[Span, Artifact]:
+    """The version of each recorded span that a run as of a moment reads; the source itself is not looked at."""
+    with session.metadata.begun() as connection:
+        recorded = records.versions(connection, config.name, source_name(config), spans)
+        ids = [version.id for found in recorded.values() for version in found]
+        seen = records.last_seen(connection, ids)
+    newest = {
+        span: max(found, key=lambda one: (_number(one), seen[one.id], one.id)) for span, found in recorded.items()
+    }
+    return _choose(session, config, {span: _ordered(found, newest[span]) for span, found in recorded.items()}, as_of)
 
 
 def source_name(config: PipelineConfig) -> str:
@@ -119,8 +132,13 @@ def _new(config: PipelineConfig, found: Found, recorded: Sequence[Artifact]) -> 
 def _ordered(recorded: Sequence[Artifact], present: Artifact | None) -> list[Artifact]:
     """Oldest first: by the source's own number, then as they were seen; what is there now is the newest."""
     rest = [version for version in recorded if present is None or version.id != present.id]
-    ordered = sorted(rest, key=lambda version: (int(str(version.properties.get("version", 0))), version.id))
+    ordered = sorted(rest, key=lambda version: (_number(version), version.id))
     return ordered if present is None else [*ordered, present]
+
+
+def _number(version: Artifact) -> int:
+    """The source's own, ``{VERSION}``; 0 where it has none."""
+    return int(str(version.properties.get("version", 0)))
 
 
 def _choose(
@@ -164,23 +182,20 @@ def is_complete(config: PipelineConfig, examples: Artifact) -> bool:
     return enough and not (isinstance(empty, list) and set(rule.columns) & set(empty))
 
 
-def check_present(session: Session, source: Artifact) -> None:
+def check_present(source: Artifact) -> None:
     """Check that a source still holds the version that was recorded: it is about to be read, or was just now.
 
     Raises:
         VersionGone: It does not.
+        DataError: It cannot be told.
     """
-    path = session.artifacts.path(source.uri)
-    try:
-        stamp = file_stamp(path)
-    except FileNotFoundError:
-        stamp = {}
-    if {key: source.properties.get(key) for key in _STAMP} != stamp:
+    stamp = stamp_now(source.uri)
+    if not stamp or any(source.properties.get(key) != value for key, value in stamp.items()):
         label = source.span.label if source.span else ""
         raise VersionGone(
             f"the version of span {label} that was first seen at {iso(source.created_at)} cannot be read:"
             f" the file was {'overwritten' if stamp else 'removed'}, and its Examples are not in the artifact store",
-            where=str(path),
+            where=source.uri,
             next_step="put that version of the file back and run again; or run with a later moment (--at),"
             " which reads the version that is there now",
         )

@@ -108,7 +108,7 @@ def _work(
             component.run(tasks)
         for source in todo.values():
             if source.type is ArtifactType.SOURCE_FILE:
-                check_present(session, source)  # what was read is what was recorded, and not half of it
+                check_present(source)  # what was read is what was recorded, and not half of it
         published = session.metadata.publish(
             [
                 Publication(execution_id=id_, outputs={SPANS: [_sealed(session, component, request, task, uri)]})
@@ -129,7 +129,7 @@ def _task(session: Session, source: Artifact, uri: str, split: SplitName | None)
 
 def _verify(session: Session, source: Artifact) -> None:
     if source.type is ArtifactType.SOURCE_FILE:
-        check_present(session, source)
+        check_present(source)
     else:
         session.artifacts.verify(source)
 

@@ -15,7 +15,7 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.window import Interval, Span, parse_moment
 from mlcore.demo import lay_out
 from mlcore.ingest.examples import FILE_NAME, iter_batches, read_examples
-from mlcore.ingest.paths import existing_paths
+from mlcore.ingest.paths import span_path
 from mlcore.ingest.spans import SpanJob, ingest_spans
 from mlcore.monitoring.drift import FeatureDrift, detect
 from mlcore.monitoring.histograms import Day, DayColumn, count_days, count_values
@@ -50,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def jobs(config: PipelineConfig, project: Path, out: Path, *, until: str = "2014-01-02T00:00Z") -> list[SpanJob]:
     year = Interval(start=parse_moment("2013-01-01T00:00Z"), end=parse_moment(until))
     spans = tuple(year.spans(config.data.span))
-    paths = existing_paths(config.data.source, spans, project)
+    paths = [Path(span_path(config.data.source, span, project)) for span in spans]
     made = [SpanJob(span=span, path=path, folder=out / span.label) for span, path in zip(spans, paths, strict=True)]
     for job in made:
         job.folder.mkdir(parents=True)
