@@ -5,6 +5,7 @@ MlcoreError
 ├── WindowError              a run has no window, or an impossible one
 ├── DataError                source data is missing or cannot be read
 │   ├── SpanMissing          a span of the window has no data, or not all of it yet
+│   │   └── SpansAwaited     it is late, and the pipeline waits for it (data.complete.wait)
 │   ├── VersionGone          the version of a span that a run must read was overwritten at its source
 │   └── MalformedData        data is there and cannot be parsed
 ├── AnomaliesFound           anomalies of severity ERROR stop the run
@@ -26,6 +27,7 @@ MlcoreError
 from __future__ import annotations
 
 import errno
+from datetime import datetime
 
 QUOTE_LIMIT = 120
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -90,6 +92,21 @@ class DataError(MlcoreError):
 
 class SpanMissing(DataError):
     """A span of the window has no data, or not all of it yet: it may be there later."""
+
+
+class SpansAwaited(SpanMissing):
+    """Spans are late and the pipeline waits for them: the node is to be launched again, until ``until`` (UTC)."""
+
+    def __init__(self, what: str, *, until: datetime, where: str = "", next_step: str = "") -> None:
+        super().__init__(what, where=where, next_step=next_step)
+        self.until = until
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_awaited, (self.what, self.until, self.where, self.next_step)
+
+
+def _rebuild_awaited(what: str, until: datetime, where: str, next_step: str) -> SpansAwaited:
+    return SpansAwaited(what, until=until, where=where, next_step=next_step)
 
 
 class VersionGone(DataError):

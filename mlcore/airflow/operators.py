@@ -9,10 +9,16 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+    DagRunTriggerException,
+)
 
 from mlcore.airflow.naming import RETRAIN_PREFIX, run_name
 from mlcore.airflow.requests import AirflowRun, resolve_request
@@ -29,9 +35,11 @@ from mlcore.errors import (
     ModelError,
     NoChampion,
     SpanMissing,
+    SpansAwaited,
     WindowError,
 )
 from mlcore.runtime.pipeline import Graph
+from mlcore.runtime.waiting import next_look
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,7 +72,7 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
 
         install_record_factory()
         upstream = {name: _execution_id(context, name) for name in self.graph[self.node_name].upstream}
-        with _airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
+        with _airflow_errors(self.config), open_session(Settings.from_environ(os.environ)) as session:
             request = self._request(session, airflow_run(context))
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
             result = launch(session, self.config, self.graph, self.node_name, request=request, upstream=upstream)
@@ -148,10 +156,19 @@ def _execution_id(context: Context, task_id: str) -> int:
 
 
 @contextmanager
-def _airflow_errors() -> Iterator[None]:
-    """Our errors as Airflow's verdicts: skip, fail for good, or (all others) fail and try again."""
+def _airflow_errors(config: PipelineConfig | None = None) -> Iterator[None]:
+    """Our errors as Airflow's verdicts: skip, wait, fail for good, or (all others) fail and try again.
+
+    A task that waits for late spans holds no worker: Airflow starts it again, and the try is not used up.
+    """
     try:
         yield
+    except SpansAwaited as late:
+        if config is None:
+            raise
+        again = next_look(late.until, datetime.now(UTC), config.data.complete.wait)
+        _LOG.warning("waiting until %s, looking again at %s: %s", iso(late.until), iso(again), late)
+        raise AirflowRescheduleException(again) from late
     except NoChampion as error:
         raise AirflowSkipException(str(error)) from error
     except MAY_BE_CURED:

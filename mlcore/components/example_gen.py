@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from mlcore.components.base import SpanComponent, SpanTask
 from mlcore.core.types import SPAN_FRAGMENT, ArtifactType, Json
@@ -12,17 +13,23 @@ _LOG = logging.getLogger(__name__)
 
 
 class ExampleGen(SpanComponent):
-    """Reads each span's file once, checks it and keeps its rows, typed and labelled."""
+    """Reads each span's file once, checks it and keeps its rows, typed and labelled.
+
+    Attributes:
+        labelled: Whether its rows have outcomes to make labels of.
+    """
 
     input = ArtifactType.SOURCE_FILE
     output = ArtifactType.EXAMPLES
-    code = ("ingest", "core")
+    code: ClassVar[tuple[str, ...]] = ("ingest", "core")
     libraries = ("pyarrow",)
+    labelled: ClassVar[bool] = True
 
     @property
     def parameters(self) -> Mapping[str, Json]:
         data: dict[str, Json] = self.config.data.model_dump(mode="json")
-        del data["complete"]  # which says when spans are used, and nothing of what is in them
+        for key in ("complete", "serving"):
+            del data[key]  # which say when spans are used and what they are compared with, not what is in them
         source = self.config.data.source
         return {**data, "source": source.model_dump(mode="json", exclude=source.places)}
 
@@ -38,7 +45,7 @@ class ExampleGen(SpanComponent):
             )
             for task in tasks
         ]
-        for task, ingested in zip(tasks, ingest_spans(jobs, self.config.data), strict=True):
+        for task, ingested in zip(tasks, ingest_spans(jobs, self.config.data, labelled=self.labelled), strict=True):
             task.output.properties.update(
                 rows=ingested.rows,
                 labelled=ingested.labelled,

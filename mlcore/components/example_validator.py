@@ -29,6 +29,9 @@ class ExampleValidator(Component):
         statistics: Of the evaluation spans: what is judged.
         reference: Of the training spans: what is taken to be good. The newest 56 are read.
         examples: Of the evaluation spans; the key alone is read, and more only where an anomaly is to be shown.
+        statistics_before, reference_before: Of the spans that were corrected, as they were before.
+        serving, serving_examples: Of the serving log's spans, where the pipeline names one: what is judged is compared
+            with them, and they are themselves checked in the schema's environment SERVING.
     """
 
     inputs = {
@@ -36,6 +39,10 @@ class ExampleValidator(Component):
         "reference": ArtifactType.STATISTICS,
         "examples": ArtifactType.EXAMPLES,
         "schema": ArtifactType.SCHEMA,
+        "statistics_before": ArtifactType.STATISTICS,
+        "reference_before": ArtifactType.STATISTICS,
+        "serving": ArtifactType.SERVING_STATISTICS,
+        "serving_examples": ArtifactType.SERVING_EXAMPLES,
     }
     outputs = {"anomalies": ArtifactType.ANOMALIES}
     code = ("schema", "statistics", "accumulators", "components.summaries", "ingest.examples")
@@ -47,25 +54,34 @@ class ExampleValidator(Component):
             "event_timestamp": data.event_timestamp,
             "key": [*data.key],
             "label": data.label.name,
-            "features": [*sorted(self._columns())],
+            "features": [*sorted(self.config.feature_columns)],
+            "logged": [*self._logged],
         }
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.schema.anomalies import write_anomalies
+        from mlcore.schema.comparators import Controls
         from mlcore.schema.findings import findings
         from mlcore.schema.schema import read_schema
         from mlcore.schema.tolerance import LENIENT
-        from mlcore.schema.validate import span_by_span, validate
+        from mlcore.schema.validate import serving_anomalies, span_by_span, validate, version_by_version
 
         schema = read_schema(inputs.one("schema").path)
         whole, spans = _summaries("evaluation", inputs["statistics"])
         history, expected = _history(inputs["reference"]), self._expectations(inputs["examples"])
+        log = _summaries("the serving log", inputs["serving"]) if inputs.get("serving") else None
+        controls = Controls(serving=log[0] if log else None)
         found = [
-            *validate(whole, schema, spans=spans, tolerance=LENIENT),
+            *validate(whole, schema, spans=spans, controls=controls, tolerance=LENIENT),
             *span_by_span(spans, schema, before=history.spans[-1]),
+            *version_by_version(_corrected(inputs, schema), schema),
             *findings(whole, schema, spans=spans, history=history, expected=expected),
         ]
         anomalies = [self._explained(anomaly, schema, whole, inputs["examples"]) for anomaly in found]
+        if log:
+            wrong = serving_anomalies(log[0], schema, spans=log[1], columns=self._logged, tolerance=LENIENT)
+            rows = inputs.get("serving_examples", ())
+            anomalies += [self._explained(anomaly, schema, log[0], rows) for anomaly in wrong]
         write_anomalies(outputs["anomalies"].path, anomalies)
         counts = Counter(anomaly.severity.value for anomaly in anomalies)
         outputs["anomalies"].properties.update(errors=counts["ERROR"], warnings=counts["WARNING"])
@@ -90,9 +106,12 @@ class ExampleValidator(Component):
         properties = outputs.one("anomalies").artifact.properties
         return f"{properties['errors']} errors, {properties['warnings']} warnings"
 
-    def _columns(self) -> set[str]:
-        """What the model learns from."""
-        return {feature.column or name for name, feature in self.config.features.items()}
+    @property
+    def _logged(self) -> tuple[str, ...]:
+        """The columns of the serving log that are features; what tells requests apart is not compared."""
+        serving = self.config.serving
+        kept = serving.data.columns if serving is not None else {}
+        return tuple(name for name in self.config.feature_columns if name in kept)
 
     def _expectations(self, examples: Sequence[Payload]) -> Expectations:
         from mlcore.ingest.examples import read_examples
@@ -103,7 +122,7 @@ class ExampleValidator(Component):
         keys = read_examples([payload.path for payload in examples], list(data.key))
         return Expectations(
             event_timestamp=data.event_timestamp,
-            features=frozenset(self._columns()),
+            features=frozenset(self.config.feature_columns),
             label=data.label.name,
             key=tuple(data.key),
             duplicates=duplicate_keys(keys, data.key),
@@ -119,7 +138,8 @@ class ExampleValidator(Component):
 
         rows: tuple[dict[str, str | None], ...] = ()
         if anomaly.feature is not None and whole.feature(anomaly.feature) is not None:
-            show = list(dict.fromkeys([anomaly.feature, *self.config.data.key, self.config.data.event_timestamp]))
+            data = (self.config.serving or self.config).data if anomaly.environment else self.config.data
+            show = list(dict.fromkeys([anomaly.feature, *data.key, data.event_timestamp]))
             first = [payload for payload in examples if not anomaly.since or _label(payload) >= anomaly.since]
             batches = iter_batches([payload.path for payload in first], show)
             rows = example_rows(batches, anomaly, schema, show=show, end=whole.end)
@@ -136,7 +156,7 @@ def _summaries(name: str, payloads: Sequence[Payload]) -> tuple[DatasetSummary, 
     from mlcore.statistics.accumulate import DatasetAccumulator
     from mlcore.statistics.files import read
 
-    datasets = [read(payload.path) for payload in payloads]
+    datasets = [read(payload.path, slices=False) for payload in payloads]
     last = payloads[-1].artifact.span
     whole = dataset_summary(name, DatasetAccumulator.merge(datasets), end=last.end if last else None)
     spans = (
@@ -144,6 +164,23 @@ def _summaries(name: str, payloads: Sequence[Payload]) -> tuple[DatasetSummary, 
         for payload, dataset in zip(payloads, datasets, strict=True)
     )
     return whole, tuple(spans)
+
+
+def _corrected(inputs: Inputs, schema: Schema) -> list[tuple[DatasetSummary, DatasetSummary]]:
+    """Spans that were corrected, each with what it was before; read only where the schema compares them."""
+    from mlcore.components.summaries import dataset_summary
+    from mlcore.statistics.files import read
+
+    if schema.dataset_constraints.num_examples_version_comparator is None:
+        return []
+    pairs = []
+    for now, before in (("reference", "reference_before"), ("statistics", "statistics_before")):
+        current = {payload.artifact.span: payload for payload in inputs[now]}
+        for payload in inputs.get(before, ()):
+            both = (current[payload.artifact.span], payload) if payload.artifact.span in current else ()
+            read_both = [dataset_summary(_label(one), read(one.path, slices=False)) for one in both]
+            pairs += [(read_both[0], read_both[1])] if read_both else []
+    return pairs
 
 
 def _history(payloads: Sequence[Payload]) -> History:

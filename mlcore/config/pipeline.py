@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, PrivateAttr, model_validator
 
 from mlcore.config.beam import Beam
-from mlcore.config.data import ColumnSplit, Data, TimeSplit
+from mlcore.config.data import ColumnSplit, Complete, Data, TimeSplit
 from mlcore.config.evaluation import Evaluation
 from mlcore.config.fields import ByteSize, Duration, Length, Name, Schedule, Section
 from mlcore.config.model import Feature, Model
@@ -84,6 +84,34 @@ class PipelineConfig(Section):
     def owned_schema(self) -> str | None:
         """The text of ``config/schemas/<name>.yaml``, where people own the schema; the loader reads it."""
         return self._owned_schema
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The columns that features are made of, in the data's order."""
+        used = {feature.column or name for name, feature in self.features.items()}
+        return tuple(name for name in self.data.columns if name in used)
+
+    @property
+    def serving(self) -> PipelineConfig | None:
+        """The pipeline with the serving log in the place of its data; its label's column is not there."""
+        log = self.data.serving
+        if log is None:
+            return None
+        moment, key = log.event_timestamp or self.data.event_timestamp, log.key or self.data.key
+        kept = {*(log.columns or self.feature_columns), moment, *key}
+        data = self.data.model_copy(
+            update={
+                "source": log.source,
+                "columns": {name: kind for name, kind in self.data.columns.items() if name in kept},
+                "event_timestamp": moment,
+                "key": key,
+                "complete": Complete(),
+                "serving": None,
+                "split": TimeSplit(),
+                "max_bad_fraction": log.max_bad_fraction,
+            }
+        )
+        return self.model_copy(update={"data": data})
 
     @model_validator(mode="after")
     def _references_exist(self) -> PipelineConfig:

@@ -18,11 +18,16 @@ SPAN_FRAGMENT = "#span="
 
 
 class ArtifactType(StrEnum):
-    """What an artifact is. A ``SOURCE_FILE`` is the user's: it is recorded, never written, never collected."""
+    """What an artifact is. A ``SOURCE_FILE`` is the user's: it is recorded, never written, never collected.
+
+    What comes from the serving log has types of its own: it is never trained on, and no window is made of it.
+    """
 
     SOURCE_FILE = "SourceFile"
     EXAMPLES = "Examples"
     STATISTICS = "Statistics"
+    SERVING_EXAMPLES = "ServingExamples"
+    SERVING_STATISTICS = "ServingStatistics"
     SCHEMA = "Schema"
     ANOMALIES = "Anomalies"
     ANALYZER_STATE = "AnalyzerState"

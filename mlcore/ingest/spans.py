@@ -67,10 +67,15 @@ def ingest_span(job: SpanJob, data: Data) -> Ingested:
     return ingest_spans([job], data)[0]
 
 
-def ingest_spans(jobs: Sequence[SpanJob], data: Data) -> tuple[Ingested, ...]:
+def ingest_spans(jobs: Sequence[SpanJob], data: Data, *, labelled: bool = True) -> tuple[Ingested, ...]:
     """Ingest spans one file after the other; the results are in the order of the jobs.
 
     A year of daily files takes less than the import of a runner of parallel jobs would.
+
+    Args:
+        jobs: What to read, and where to write it.
+        data: What a row is.
+        labelled: Whether rows have outcomes to make labels of; those of a serving log have none.
     """
     done: dict[int, Ingested] = {}
     by_file = sorted(enumerate(jobs), key=lambda numbered: (str(numbered[1].path), numbered[0]))
@@ -80,7 +85,10 @@ def ingest_spans(jobs: Sequence[SpanJob], data: Data) -> tuple[Ingested, ...]:
         for (number, job), places in zip(of_file, _divided(rows.table, data, [job for _, job in of_file]), strict=True):
             part = rows.table if places is None else rows.table.take(pa.array(places))
             bad = rows.bad if number == of_file[0][0] else ()  # whose span nobody knows: the file's first has them
-            done[number] = _ingest(job, part, bad, data, _location(rows.location, places))
+            good, quarantined = sift(part, bad, data, job.span, _location(rows.location, places))
+            write_quarantine(job.folder, quarantined)
+            table = with_label(good, data) if labelled else good
+            done[number] = _write(job, table, quarantined, data, _location(rows.location, places))
     return tuple(done[number] for number in range(len(jobs)))
 
 
@@ -108,10 +116,7 @@ def _location(location: Location, places: npt.NDArray[np.int64] | None) -> Locat
     return location if places is None else lambda row: location(int(places[row]))
 
 
-def _ingest(job: SpanJob, rows: pa.Table, bad: Sequence[BadRow], data: Data, location: Location) -> Ingested:
-    good, quarantined = sift(rows, bad, data, job.span, location)
-    write_quarantine(job.folder, quarantined)
-    table = with_label(good, data)
+def _write(job: SpanJob, table: pa.Table, bad: Sequence[BadRow], data: Data, location: Location) -> Ingested:
     splits = split_rows(table, data, location)
     if not splits:
         write_examples(job.folder, table)
@@ -122,10 +127,10 @@ def _ingest(job: SpanJob, rows: pa.Table, bad: Sequence[BadRow], data: Data, loc
     label = data.label.name
     return Ingested(
         rows=table.num_rows,
-        labelled=table.num_rows - table[label].null_count,
+        labelled=table.num_rows - table[label].null_count if label in table.column_names else 0,
         non_finite=non_finite(table),
         empty=tuple(name for name in table.column_names if table[name].null_count == table.num_rows),
-        quarantined=counted(quarantined),
+        quarantined=counted(bad),
         splits={name.value: part.num_rows for name, part in splits.items()},
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, DateTime, cast, exists, select
 
-from mlcore.core.types import Artifact, ArtifactType, EventType, ExecutionState
+from mlcore.core.types import Artifact, ArtifactState, ArtifactType, EventType, ExecutionState
 from mlcore.core.window import Span
 from mlcore.metadata.records import to_artifact
 from mlcore.metadata.tables import artifact, event, execution
@@ -37,6 +37,12 @@ def versions(connection: Connection, pipeline: str, source: str, spans: Sequence
         if recorded.span in wanted:
             found[recorded.span].append(recorded)
     return dict(found)
+
+
+def last_seen(connection: Connection, ids: Sequence[int]) -> dict[int, datetime]:
+    """When each source version was last found at its place: a file may hold an earlier version again."""
+    query = select(artifact.c.id, artifact.c.seen_at, artifact.c.created_at).where(artifact.c.id.in_(ids))
+    return {row.id: row.seen_at or row.created_at for row in connection.execute(query)}
 
 
 def settled(connection: Connection, ids: Sequence[int]) -> dict[int, frozenset[datetime]]:
@@ -82,3 +88,35 @@ def examples(connection: Connection, ids: Sequence[int]) -> dict[int, Artifact]:
         .order_by(artifact.c.id)
     )
     return {row.source_id: to_artifact(row) for row in connection.execute(query)}
+
+
+def made_of(
+    connection: Connection, pipeline: str, digests: Sequence[str], *, source: ArtifactType, type: ArtifactType
+) -> dict[tuple[Span, str], Artifact]:
+    """The newest output that a span component made of each content, by the span and the content's digest.
+
+    Args:
+        connection: To the store.
+        pipeline: Whose.
+        digests: Of the inputs. What was made of one of them stands for all that are equal.
+        source: What the inputs are.
+        type: What was made.
+    """
+    read, made, origin = event.alias("read"), event.alias("made"), artifact.alias("origin")
+    query = (
+        select(origin.c.digest.label("origin_digest"), artifact)
+        .join(made, made.c.artifact_id == artifact.c.id)
+        .join(read, read.c.execution_id == made.c.execution_id)
+        .join(origin, origin.c.id == read.c.artifact_id)
+        .where(artifact.c.pipeline == pipeline, artifact.c.type == type.value)
+        .where(artifact.c.state == ArtifactState.LIVE.value)
+        .where(made.c.type == EventType.OUTPUT.value, read.c.type == EventType.INPUT.value)
+        .where(origin.c.type == source.value, origin.c.digest.in_(digests))
+        .order_by(artifact.c.id)
+    )
+    found = {}
+    for row in connection.execute(query):
+        output = to_artifact(row)
+        if output.span is not None:
+            found[output.span, row.origin_digest] = output
+    return found

@@ -19,7 +19,7 @@ from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payl
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
-from mlcore.errors import ArtifactMissing, MlcoreError
+from mlcore.errors import ArtifactMissing, MlcoreError, SpansAwaited
 from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.fingerprint import fingerprint
@@ -72,6 +72,7 @@ def launch(
         upstream: Execution id by name of every node in ``Node.upstream``.
 
     Raises:
+        SpansAwaited: Spans are late, and the pipeline waits for them: launch it again.
         MlcoreError: Inputs cannot be resolved, the component failed, or its outputs stop the run.
     """
     started = time.monotonic()
@@ -109,6 +110,8 @@ def _recorded(session: Session, node: Node, request: RunRequest) -> Iterator[Non
     """A node that fails before it has inputs leaves an execution too: alerts and lists read the reason there."""
     try:
         yield
+    except SpansAwaited:
+        raise  # which is no failure: the node is launched again
     except MlcoreError as error:
         with suppress(MlcoreError):
             execution = NewExecution(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 from mlcore.config.pipeline import PipelineConfig
@@ -9,6 +10,7 @@ from mlcore.core.request import RunRequest
 from mlcore.runtime.launch import LaunchResult, launch
 from mlcore.runtime.pipeline import Graph
 from mlcore.runtime.session import Session
+from mlcore.runtime.waiting import until_there
 
 
 class Observer(Protocol):
@@ -22,7 +24,7 @@ class Observer(Protocol):
 def run_graph(
     session: Session, config: PipelineConfig, graph: Graph, *, request: RunRequest, observer: Observer
 ) -> tuple[LaunchResult, ...]:
-    """Run every node in order; the first that raises ends the run.
+    """Run every node in order; the first that raises ends the run. Late spans are waited for as the pipeline says.
 
     Raises:
         MlcoreError: What the node raised.
@@ -30,13 +32,10 @@ def run_graph(
     results: dict[str, LaunchResult] = {}
     for node in graph.nodes:
         observer.started(node.name)
-        result = launch(
-            session,
-            config,
-            graph,
-            node.name,
-            request=request,
-            upstream={name: results[name].execution_id for name in node.upstream},
+        upstream = {name: results[name].execution_id for name in node.upstream}
+        result = until_there(
+            partial(launch, session, config, graph, node.name, request=request, upstream=upstream),
+            wait=config.data.complete.wait,
         )
         results[node.name] = result
         observer.finished(result)

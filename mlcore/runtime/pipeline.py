@@ -6,7 +6,7 @@ The local runner and Airflow walk the same graphs. Building one imports no heavy
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mlcore.components.base import SPANS, Component, SpanComponent
@@ -17,6 +17,7 @@ from mlcore.components.example_validator import ExampleValidator
 from mlcore.components.infra_validator import InfraValidator
 from mlcore.components.pusher import Pusher
 from mlcore.components.schema_gen import SchemaGen
+from mlcore.components.serving import ServingExampleGen, ServingStatisticsGen
 from mlcore.components.statistics_gen import StatisticsGen
 from mlcore.components.trainer import Trainer
 from mlcore.components.transform import Transform
@@ -50,17 +51,31 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The source files of a part of the window."""
+    """The source files of a part of the window; of the ``serving`` log those that are there, be it none."""
 
     part: Part = Part.ALL
+    serving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FromNode:
-    """An output of another node; of a span component's, the spans of one part of the window."""
+    """An output of another node; of a span component's, the spans of one part of the window.
+
+    Attributes:
+        optional: Whether spans may be missing, all of them even: of the serving log, which starts when serving does.
+    """
 
     node: str
     output: str = SPANS
+    part: Part = Part.ALL
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousVersions:
+    """The statistics of spans that were corrected, of the version before the one that ``node`` read in this run."""
+
+    node: str
     part: Part = Part.ALL
 
 
@@ -72,7 +87,7 @@ class Baseline:
     required: bool = False
 
 
-Binding = Sources | FromNode | Baseline
+Binding = Sources | FromNode | PreviousVersions | Baseline
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +106,7 @@ class Node:
     @property
     def upstream(self) -> tuple[str, ...]:
         """The nodes that must have run before this one."""
-        read = (binding.node for binding in self.inputs.values() if isinstance(binding, FromNode))
+        read = (binding.node for binding in self.inputs.values() if isinstance(binding, FromNode | PreviousVersions))
         return tuple(dict.fromkeys((*read, *self.after)))
 
 
@@ -116,8 +131,16 @@ class Graph:
 
 EXAMPLE_GEN = Node(name="example_gen", component=ExampleGen, inputs={"source": Sources()})
 STATISTICS_GEN = Node(name="statistics_gen", component=StatisticsGen, inputs={"source": FromNode("example_gen")})
-
-
+SERVING_EXAMPLE_GEN = Node(
+    name="serving_example_gen",
+    component=ServingExampleGen,
+    inputs={"source": Sources(part=Part.EVALUATION, serving=True)},
+)
+SERVING_STATISTICS_GEN = Node(
+    name="serving_statistics_gen",
+    component=ServingStatisticsGen,
+    inputs={"source": FromNode("serving_example_gen", part=Part.EVALUATION, optional=True)},
+)
 SCHEMA_GEN = Node(
     name="schema_gen",
     component=SchemaGen,
@@ -131,6 +154,16 @@ EXAMPLE_VALIDATOR = Node(
         "reference": FromNode("statistics_gen", part=Part.TRAIN),
         "examples": FromNode("example_gen", part=Part.EVALUATION),
         "schema": FromNode("schema_gen", "schema"),
+        "statistics_before": PreviousVersions("example_gen", part=Part.EVALUATION),
+        "reference_before": PreviousVersions("example_gen", part=Part.TRAIN),
+    },
+)
+VALIDATOR_WITH_SERVING = replace(
+    EXAMPLE_VALIDATOR,
+    inputs={
+        **EXAMPLE_VALIDATOR.inputs,
+        "serving": FromNode("serving_statistics_gen", part=Part.EVALUATION, optional=True),
+        "serving_examples": FromNode("serving_example_gen", part=Part.EVALUATION, optional=True),
     },
 )
 TRANSFORM_ANALYZER = Node(
@@ -183,8 +216,10 @@ PUSHER = Node(
 
 def retraining_graph(config: PipelineConfig) -> Graph:
     """New data to a push: what ``mlcore run`` and the DAG ``<name>`` do."""
-    del config  # every pipeline has the same graph until it may add components of its own
-    data = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, EXAMPLE_VALIDATOR, TRANSFORM_ANALYZER, TRANSFORM)
+    validator: tuple[Node, ...] = (EXAMPLE_VALIDATOR,)
+    if config.data.serving is not None:
+        validator = (SERVING_EXAMPLE_GEN, SERVING_STATISTICS_GEN, VALIDATOR_WITH_SERVING)
+    data = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, *validator, TRANSFORM_ANALYZER, TRANSFORM)
     return Graph(nodes=(*data, TRAINER, EVALUATOR, INFRA_VALIDATOR, PUSHER))
 
 

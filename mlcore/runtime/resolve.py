@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 
 from mlcore.config.data import TimeSplit
@@ -23,10 +23,11 @@ from mlcore.core.window import (
     resolve_monitor_window,
     resolve_window,
 )
-from mlcore.errors import MetadataError, MlcoreError, NoChampion
+from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited
 from mlcore.ingest.paths import span_missing
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.pipeline import Baseline, Binding, FromNode, Part, Sources
+from mlcore.runtime.pipeline import Baseline, Binding, FromNode, Part, PreviousVersions, Sources
+from mlcore.runtime.previous import previous_statistics
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources import is_complete, source_spans
 
@@ -54,6 +55,15 @@ def monitor_window(config: PipelineConfig, request: RunRequest) -> MonitorWindow
     )
 
 
+def awaited_until(config: PipelineConfig, request: RunRequest) -> datetime | None:
+    """Until when a run waits for late spans; ``None`` where the pipeline does not wait.
+
+    Counted from the run's moment and not from its start: a run of the past, as a backfill has them, waits for nothing.
+    """
+    wait = config.data.complete.wait
+    return None if wait is None else request.as_of + wait
+
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -64,6 +74,7 @@ class Resolver:
     Attributes:
         monitoring: Whether the run is of the monitoring graph.
         upstream: Execution id by name of the node that ran before.
+        now: The clock, by which alone it is told whether late spans are still waited for.
     """
 
     config: PipelineConfig
@@ -71,15 +82,22 @@ class Resolver:
     monitoring: bool
     upstream: Mapping[str, int]
     session: Session
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _without: set[Span] = field(default_factory=set)
 
     def resolve(self, binding: Binding) -> tuple[Artifact, ...]:
         """The artifacts an input takes, in span order."""
         match binding:
+            case Sources(part=part, serving=True):
+                return self._from_serving_log(part)
             case Sources(part=part):
                 return self._from_sources(part)
+            case FromNode(node=node, output=output, part=part, optional=True):
+                return self._as_far_as_there(node, output, part)
             case FromNode(node=node, output=output, part=part):
                 return self._from_node(node, output, part)
+            case PreviousVersions(node=node, part=part):
+                return self._previous_versions(node, part)
             case Baseline(output=output, required=required):
                 return self._from_baseline(output, required=required)
 
@@ -109,18 +127,66 @@ class Resolver:
         self._do_without({absent.span: absent.place for absent in found.absent}, reason)
         return found.artifacts
 
+    def _from_serving_log(self, part: Part) -> tuple[Artifact, ...]:
+        serving = self.config.serving
+        if serving is None:
+            raise MetadataError(f"pipeline {self.config.name} has no data.serving", next_step="run it from the start")
+        found = source_spans(self.session, serving, self.spans(part), self.request.as_of)
+        if found.absent:
+            _LOG.warning(
+                "the serving log has nothing for %d of %d spans, the first is %s: %s",
+                len(found.absent), len(self.spans(part)), found.absent[0].span.label, found.absent[0].place,
+            )  # fmt: skip
+        return found.artifacts
+
+    def _as_far_as_there(self, node: str, output: str, part: Part) -> tuple[Artifact, ...]:
+        wanted = set(self.spans(part))
+        outputs = self.session.metadata.outputs(self.upstream[node])
+        return tuple(artifact for artifact in outputs.get(output, ()) if artifact.span in wanted)
+
+    def _previous_versions(self, node: str, part: Part) -> tuple[Artifact, ...]:
+        wanted = set(self.spans(part))
+        read = self.session.metadata.inputs(self.upstream[node]).get("source", ())
+        return previous_statistics(self.session, self.config, [one for one in read if one.span in wanted])
+
     def _do_without(self, absent: Mapping[Span, str], reason: str) -> None:
         if not absent:
             return
         gone = self._without | set(absent)
-        for part, interval in self._parts.items():
-            spans = list(interval.spans(self.config.data.span))
-            missing = [span for span in spans if span in gone]
-            if missing and len(spans) - len(missing) < _needed(self._share(part), len(spans)):
-                asked = len(self.spans(Part.ALL))
-                raise span_missing(sorted(absent.items()), asked=asked, what=reason)
+        asked = len(self.spans(Part.ALL))
+        enough = self._enough_without(gone)
+        self._wait(absent, reason, enough=enough)
+        if not enough:
+            raise span_missing(sorted(absent.items()), asked=asked, what=reason)
         self._without = gone
         _LOG.warning("going on without %d spans: %s", len(gone), ", ".join(self.without[:20]))
+
+    def _enough_without(self, gone: Collection[Span]) -> bool:
+        """Whether each part of the window has as many spans as it must have."""
+        for part, interval in self._parts.items():
+            spans = list(interval.spans(self.config.data.span))
+            there = [span for span in spans if span not in gone]
+            if len(there) < len(spans) and len(there) < _needed(self._share(part), len(spans)):
+                return False
+        return True
+
+    def _wait(self, absent: Mapping[Span, str], reason: str, *, enough: bool) -> None:
+        """Ask for another launch later, where the pipeline waits for late spans and the time is not over.
+
+        Spans that the run can do without are waited for only while they are the newest: an old gap, which later
+        spans have passed, is not late but lost.
+
+        Raises:
+            SpansAwaited: There is time to wait.
+        """
+        until = awaited_until(self.config, self.request)
+        if until is None or self.now() >= until:
+            return
+        asked = self.spans(Part.ALL)
+        late = {span: place for span, place in absent.items() if not enough or span > max(set(asked) - set(absent))}
+        if late:
+            error = span_missing(sorted(late.items()), asked=len(asked), what=reason)
+            raise SpansAwaited(error.what, until=until, where=error.where, next_step=error.next_step)
 
     def _share(self, part: Part) -> float:
         least = self.config.window.min_spans

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mlcore.errors import quoted
@@ -58,25 +58,21 @@ def dataset_comparators(observed: DatasetSummary, schema: Schema, controls: Cont
 def _rows(
     observed: DatasetSummary, control: DatasetSummary, comparator: NumericValueComparator, name: str
 ) -> Iterator[Anomaly]:
-    high, low = comparator.max_fraction_threshold, comparator.min_fraction_threshold
-    description = f"{observed.rows} rows against {control.rows} of {name}"
     ratio = observed.rows / control.rows if control.rows else None
-    if high is not None and (ratio is None or ratio > high):
-        yield Anomaly(
-            type=AnomalyType.COMPARATOR_HIGH_NUM_EXAMPLES,
-            severity=Severity.ERROR,
-            description=f"{description}: more than {high:g} times as many.",
-            observed=ratio,
-            expected=high,
-        )
-    if low is not None and ratio is not None and ratio < low:
-        yield Anomaly(
-            type=AnomalyType.COMPARATOR_LOW_NUM_EXAMPLES,
-            severity=Severity.ERROR,
-            description=f"{description}: fewer than {low:g} times as many.",
-            observed=ratio,
-            expected=low,
-        )
+    for type_, limit, beyond, word in (
+        (AnomalyType.COMPARATOR_HIGH_NUM_EXAMPLES, comparator.max_fraction_threshold, 1, "more"),
+        (AnomalyType.COMPARATOR_LOW_NUM_EXAMPLES, comparator.min_fraction_threshold, -1, "fewer"),
+    ):
+        # Rows where there were none are more than any number of times as many.
+        if limit is not None and (beyond > 0 if ratio is None else beyond * (ratio - limit) > 0):
+            yield Anomaly(
+                type=type_,
+                severity=Severity.ERROR,
+                description=f"{observed.rows} rows against {control.rows} of {name}: "
+                f"{word} than {limit:g} times as many.",
+                observed=ratio,
+                expected=limit,
+            )
 
 
 def _compare(
@@ -95,55 +91,63 @@ def _compare(
             expected=observed.type.value,
         )
         return
-    limit = comparator.infinity_norm
-    if limit is not None:
-        yield from _above(
-            infinity_norm(observed.values, control.values),
-            limit,
-            AnomalyType.COMPARATOR_L_INFTY_HIGH,
-            observed.name,
-            f"The greatest difference of one value's share from {name}",
-        )
-    limit = comparator.jensen_shannon_divergence
-    if limit is not None:
-        yield from _divergent(observed, control, comparator, limit, name)
-    limit = comparator.normalized_abs_difference
-    if limit is not None:
-        yield from _above(
-            normalized_difference(observed.values, control.values),
-            limit,
-            AnomalyType.COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH,
-            observed.name,
-            f"The greatest difference of one value's count from {name}, relative to all rows of both,",
-        )
+    for measure in _MEASURES:
+        yield from _beyond(measure, observed, control, comparator, name)
 
 
-def _above(difference: Difference, threshold: float, type_: AnomalyType, feature: str, what: str) -> Iterator[Anomaly]:
-    if difference.distance > threshold:
-        yield Anomaly(
-            type=type_,
-            severity=Severity.ERROR,
-            feature=feature,
-            description=f"{what} is {difference.distance:.6g}, of {quoted(difference.value, _QUOTED)}; "
-            f"the threshold is {threshold:g}.",
-            observed=difference.distance,
-            expected=threshold,
-        )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Measure:
+    """One threshold of a comparator: its key, the kind of anomaly, and what is measured, in words."""
+
+    key: str
+    type: AnomalyType
+    words: str
+    of: Callable[[FeatureSummary, FeatureSummary, FeatureComparator], Difference | None]
 
 
-def _divergent(
-    observed: FeatureSummary, control: FeatureSummary, comparator: FeatureComparator, threshold: float, name: str
+_MEASURES = (
+    _Measure(
+        key="infinity_norm",
+        type=AnomalyType.COMPARATOR_L_INFTY_HIGH,
+        words="The greatest difference of one value's share from {name}",
+        of=lambda observed, control, _: infinity_norm(observed.values, control.values),
+    ),
+    _Measure(
+        key="jensen_shannon_divergence",
+        type=AnomalyType.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
+        words="The Jensen-Shannon divergence from {name}",
+        of=lambda observed, control, comparator: _as_difference(divergence(observed, control, comparator.source)),
+    ),
+    _Measure(
+        key="normalized_abs_difference",
+        type=AnomalyType.COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH,
+        words="The greatest difference of one value's count from {name}, relative to all rows of both,",
+        of=lambda observed, control, _: normalized_difference(observed.values, control.values),
+    ),
+)
+
+
+def _as_difference(distance: float | None) -> Difference | None:
+    return None if distance is None else Difference(distance=distance, value="")
+
+
+def _beyond(
+    measure: _Measure, observed: FeatureSummary, control: FeatureSummary, comparator: FeatureComparator, name: str
 ) -> Iterator[Anomaly]:
-    distance = divergence(observed, control, comparator.source)
-    if distance is not None and distance > threshold:
-        yield Anomaly(
-            type=AnomalyType.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
-            severity=Severity.ERROR,
-            feature=observed.name,
-            description=f"The Jensen-Shannon divergence from {name} is {distance:.6g}; the threshold is {threshold:g}.",
-            observed=distance,
-            expected=threshold,
-        )
+    threshold: float | None = getattr(comparator, measure.key)
+    found = measure.of(observed, control, comparator) if threshold is not None else None
+    if threshold is None or found is None or found.distance <= threshold:
+        return
+    of_value = f", of {quoted(found.value, _QUOTED)}" if found.value else ""
+    yield Anomaly(
+        type=measure.type,
+        severity=Severity.ERROR,
+        feature=observed.name,
+        description=f"{measure.words.format(name=name)} is {found.distance:.6g}{of_value}; "
+        f"the threshold is {threshold:g}.",
+        observed=found.distance,
+        expected=threshold,
+    )
 
 
 def divergence(

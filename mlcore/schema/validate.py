@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from mlcore.errors import ConfigError, quoted
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
 from mlcore.schema.comparators import Controls, dataset_comparators, feature_comparators
+from mlcore.schema.constraints import DatasetConstraints
 from mlcore.schema.feature_checks import feature_anomalies, missing_column, new_column
 from mlcore.schema.schema import Feature, Schema
 from mlcore.schema.summary import DatasetSummary, FeatureSummary
 from mlcore.schema.tolerance import STRICT, Tolerance
 
 NO_CONTROLS = Controls()
+SERVING = "SERVING"
+"""The environment of what a served model is given: the features, without the label."""
 
 
 def validate(
@@ -77,6 +80,60 @@ def span_by_span(
     return with_severities(tuple(found.values()), schema)
 
 
+def version_by_version(
+    corrected: Sequence[tuple[DatasetSummary, DatasetSummary]], schema: Schema
+) -> tuple[Anomaly, ...]:
+    """What the schema's version comparators find in spans that were corrected.
+
+    Args:
+        corrected: Each such span as it is, and as it was before; in time order.
+        schema: Whose comparators.
+
+    Returns:
+        One anomaly of a kind, with the first span that shows it.
+    """
+    found: dict[AnomalyType, Anomaly] = {}
+    for now, before in corrected:
+        if now.rows:
+            for anomaly in dataset_comparators(now, schema, Controls(previous_version=before)):
+                found.setdefault(anomaly.type, replace(anomaly, since=now.name))
+    return with_severities(tuple(found.values()), schema)
+
+
+def serving_anomalies(
+    log: DatasetSummary,
+    schema: Schema,
+    *,
+    spans: Sequence[DatasetSummary] = (),
+    columns: Collection[str],
+    tolerance: Tolerance = STRICT,
+) -> tuple[Anomaly, ...]:
+    """In which ways a serving log is not what the schema says of its environment SERVING.
+
+    All are WARNINGs: nothing is learned from the log.
+
+    Args:
+        log: The whole log.
+        schema: Of the training data; one without that environment asks for all ``columns``.
+        spans: The spans the log consists of, in time order, to say since when.
+        columns: Features that the log is to have; of others nothing is said.
+        tolerance: As for :func:`validate`.
+    """
+    compared = replace(
+        schema,
+        features=tuple(feature for feature in schema.features if feature.name in columns),
+        dataset_constraints=DatasetConstraints(),
+    )
+    shown = [_only(summary, columns) for summary in (log, *spans)]
+    environment = SERVING if SERVING in environments(compared) else None
+    found = validate(shown[0], compared, environment=environment, spans=shown[1:], tolerance=tolerance)
+    return tuple(replace(anomaly, severity=Severity.WARNING, environment=SERVING) for anomaly in found)
+
+
+def _only(summary: DatasetSummary, columns: Collection[str]) -> DatasetSummary:
+    return replace(summary, features=tuple(feature for feature in summary.features if feature.name in columns))
+
+
 def _drift(span: DatasetSummary, schema: Schema, controls: Controls) -> Iterator[Anomaly]:
     yield from dataset_comparators(span, schema, controls)
     for feature in schema.features:
@@ -93,11 +150,16 @@ def with_severities(anomalies: Sequence[Anomaly], schema: Schema) -> tuple[Anoma
     )
 
 
+def environments(schema: Schema) -> frozenset[str]:
+    """All environments that a schema speaks of."""
+    named = (name for feature in schema.features for name in (*feature.in_environment, *feature.not_in_environment))
+    return frozenset((*named, *schema.default_environment))
+
+
 def _check_environment(schema: Schema, environment: str | None) -> None:
     if environment is None:
         return
-    known = {name for feature in schema.features for name in (*feature.in_environment, *feature.not_in_environment)}
-    known.update(schema.default_environment)
+    known = environments(schema)
     if environment not in known:
         raise ConfigError(
             f"the schema has no environment {quoted(environment)}",
