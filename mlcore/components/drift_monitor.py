@@ -136,7 +136,8 @@ def _days(statistics: Sequence[Payload]) -> list[Day]:
     from mlcore.statistics.files import read
 
     return [
-        {name: _day_column(column) for name, column in read(payload.path).columns.items()} for payload in statistics
+        {name: _day_column(column) for name, column in read(payload.path, slices=False).columns.items()}
+        for payload in statistics
     ]
 
 

@@ -17,6 +17,7 @@ from mlcore.config.evaluation import Evaluation
 from mlcore.config.fields import ByteSize, Duration, Length, Name, Schedule, Section
 from mlcore.config.model import Feature, Model
 from mlcore.config.monitor import Monitor
+from mlcore.config.statistics import Statistics
 from mlcore.core.window import is_whole
 
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
@@ -69,6 +70,7 @@ class PipelineConfig(Section):
     start_date: date
     end_date: date | None = Field(default=None, description="No scheduled run starts after this day")
     data: Data
+    statistics: Statistics = Statistics()
     window: Window
     features: dict[str, Feature] = Field(min_length=1)
     model: Model
@@ -124,6 +126,7 @@ class PipelineConfig(Section):
                 raise ValueError(f"features.{name}: column {column!r} is the label's: a model must not see it")
             if isinstance(self.data.split, ColumnSplit) and column == self.data.split.column:
                 raise ValueError(f"features.{name}: column {column!r} splits the rows: it is no feature")
+        self.statistics.check(columns)
         for part in self.evaluation.slices:
             for column in part:
                 if column not in columns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +13,13 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType
 from mlcore.core.window import Interval, Span, iso, span_at
 from mlcore.errors import SpanMissing, WindowError
+from mlcore.metadata.sources import made_of
 from mlcore.runtime.resolve import training_window
 from mlcore.runtime.session import Session
+from mlcore.runtime.sources import recorded_spans
 
 if TYPE_CHECKING:
     from mlcore.statistics.accumulate import DatasetAccumulator
-
-_MOST = 1_000_000
 
 
 def trained_interval(config: PipelineConfig, as_of: datetime) -> Interval:
@@ -25,28 +27,51 @@ def trained_interval(config: PipelineConfig, as_of: datetime) -> Interval:
     return training_window(config, RunRequest(pipeline=config.name, run="", as_of=as_of)).train
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IntervalStatistics:
+    """What runs stored of an interval.
+
+    Attributes:
+        dataset: The accumulators of all its spans, merged.
+        bad_rows: Rows in quarantine by reason, which are not among the dataset's.
+    """
+
+    dataset: DatasetAccumulator
+    bad_rows: Mapping[str, int]
+
+
 def interval_statistics(
-    session: Session, config: PipelineConfig, interval: Interval, *, slices: bool = False
-) -> DatasetAccumulator:
-    """The newest statistics of every span, merged in time order.
+    session: Session, config: PipelineConfig, interval: Interval, *, as_of: datetime, slices: bool = False
+) -> IntervalStatistics:
+    """The statistics of every span, in the version that a moment knows, merged in time order.
 
     Args:
         session: The stores.
         config: The pipeline.
         interval: Whole spans of the pipeline's grain.
+        as_of: The moment: no version that was delivered later is looked at.
         slices: Whether to merge those, too.
 
     Raises:
-        WindowError: The interval starts or ends within a span.
+        WindowError: The interval starts or ends within a span, or after the moment.
         SpanMissing: No run made the statistics of some span.
     """
     from mlcore.statistics.files import read_merged
+    from mlcore.statistics.quarantine import merge_bad_rows, read_bad_rows
 
-    folders: list[Path] = []
-    for artifact in _newest(session, config, _whole_spans(config, interval)):
+    if interval.end > as_of:
+        raise WindowError(
+            f"{interval} ends after {iso(as_of)}, the moment whose knowledge was asked for",
+            next_step="give an earlier interval, or a later --as-of",
+        )
+    paths, folders = [], []
+    for artifact in _known(session, config, _whole_spans(config, interval), as_of):
         session.artifacts.verify(artifact)
-        folders += _folders(session.artifacts.path(artifact.uri))
-    return read_merged(folders, slices=slices)
+        paths.append(session.artifacts.path(artifact.uri))
+        folders += _folders(paths[-1])
+    return IntervalStatistics(
+        dataset=read_merged(folders, slices=slices), bad_rows=merge_bad_rows(read_bad_rows(path) for path in paths)
+    )
 
 
 def _folders(path: Path) -> list[Path]:
@@ -70,17 +95,36 @@ def _whole_spans(config: PipelineConfig, interval: Interval) -> tuple[Span, ...]
     return spans
 
 
-def _newest(session: Session, config: PipelineConfig, spans: tuple[Span, ...]) -> list[Artifact]:
-    """Of every span the statistics that were made last."""
-    found: dict[Span, Artifact] = {}
-    for artifact in session.metadata.find_artifacts(type=ArtifactType.STATISTICS, pipeline=config.name, limit=_MOST):
-        if artifact.span is not None:
-            found.setdefault(artifact.span, artifact)
-    missing = [span.label for span in spans if span not in found]
-    if missing:
-        raise SpanMissing(
-            f"{len(missing)} of {len(spans)} spans have no statistics yet, the first is {missing[0]}",
-            where=config.name,
-            next_step=f"make them with a run that needs them: mlcore run {config.name} --at {iso(spans[-1].end)}",
+def _known(session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime) -> list[Artifact]:
+    """Of every span the newest statistics of the version that the moment knows."""
+    versions = recorded_spans(session, config, spans, as_of)
+    with session.metadata.begun() as connection:
+        sources = [version.digest for version in versions.values()]
+        examples = made_of(
+            connection, config.name, sources, source=ArtifactType.SOURCE_FILE, type=ArtifactType.EXAMPLES
         )
+        contents = [artifact.digest for artifact in examples.values()]
+        statistics = made_of(
+            connection, config.name, contents, source=ArtifactType.EXAMPLES, type=ArtifactType.STATISTICS
+        )
+    found = {}
+    for span, version in versions.items():
+        rows = examples.get((span, version.digest))
+        if rows is not None and (span, rows.digest) in statistics:
+            found[span] = statistics[span, rows.digest]
+    missing = [span for span in spans if span not in found]
+    if missing:
+        raise _missing(config, spans, missing, versions)
     return [found[span] for span in spans]
+
+
+def _missing(
+    config: PipelineConfig, spans: Sequence[Span], missing: Sequence[Span], versions: Mapping[Span, Artifact]
+) -> SpanMissing:
+    first = missing[0]
+    seen = f", whose version was first seen at {iso(versions[first].created_at)}" if first in versions else ""
+    return SpanMissing(
+        f"{len(missing)} of {len(spans)} spans have no statistics yet, the first is {first.label}{seen}",
+        where=config.name,
+        next_step=f"make them with a run that needs them: mlcore run {config.name} --at {iso(spans[-1].end)}",
+    )

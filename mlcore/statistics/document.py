@@ -1,8 +1,8 @@
 """A summary as a JSON document for programs: stable keys, plain values, no NaN and no infinity.
 
-    {"rows": 3,
+    {"rows": 3, "quarantined": 0, "quarantine_reasons": {}, "weight": null,
      "features": {"size": {"type": "float64", "count": 2, "missing": 1, "mean": 1.5, ..., "top": [[1.0, 1], [2.0, 1]]}},
-     "associations": [...], "slices": [...]}
+     "associations": [...], "missing_together": [...], "slices": [...]}
 
 Every feature has the same keys; one that says nothing of its type is ``null``, or an empty list.
 """
@@ -10,7 +10,7 @@ Every feature has the same keys; one that says nothing of its type is ``null``, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from mlcore.core.types import Json
@@ -20,14 +20,19 @@ _EXACT = 1 << 53
 """Floats above skip whole numbers."""
 
 
-def to_document(summary: StatisticsSummary) -> dict[str, Json]:
+def to_document(summary: StatisticsSummary, bad_rows: Mapping[str, int] | None = None) -> dict[str, Json]:
     """Everything of a summary.
+
+    Args:
+        summary: Of the rows that are good.
+        bad_rows: Rows in quarantine by reason.
 
     >>> to_document(StatisticsSummary(rows=0, columns=()))["features"]
     {}
     """
     return {
         "rows": summary.rows,
+        **quarantine_document(bad_rows or {}),
         "weight": plain(summary.weight),
         "features": _features(summary.columns),
         "associations": [
@@ -48,6 +53,15 @@ def to_document(summary: StatisticsSummary) -> dict[str, Json]:
             for part in summary.slices
         ],
     }
+
+
+def quarantine_document(bad_rows: Mapping[str, int]) -> dict[str, Json]:
+    """How many rows are in quarantine, and why.
+
+    >>> quarantine_document({"ragged": 2, "unparsable": 1})
+    {'quarantined': 3, 'quarantine_reasons': {'ragged': 2, 'unparsable': 1}}
+    """
+    return {"quarantined": sum(bad_rows.values()), "quarantine_reasons": dict(bad_rows)}
 
 
 def feature_document(column: ColumnSummary, *, histograms: bool = True) -> dict[str, Json]:

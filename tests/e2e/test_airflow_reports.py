@@ -1,6 +1,5 @@
 """The drift report pages: who may see them, what they show, and that a report never runs as its viewer."""
 
-import shutil
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -49,20 +48,6 @@ def report(platform):
         (outputs,) = session.metadata.publish([Publication(execution_id=execution.id, outputs={"drift_report": [new]})])
         (artifact,) = outputs["drift_report"]
     return artifact.id
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium of this machine."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("there is no Chromium or Chrome on this machine")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]  # for containers
-        chromium = playwright.chromium.launch(executable_path=found[0], args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

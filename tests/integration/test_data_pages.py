@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,10 @@ import pytest
 
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.pages.html import render
-from mlcore.statistics.pages.model import FeatureDifference, Page, Side
+from mlcore.statistics.pages.model import FeatureDifference, Page, Side, Slice
 
 HOSTILE = "</script><script>window.hacked=1</script>"
 IMAGE = "<img src=x onerror=window.hacked=2>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium of this machine."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("there is no Chromium or Chrome on this machine")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]  # for containers
-        chromium = playwright.chromium.launch(executable_path=found[0], args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -107,12 +93,57 @@ def test_features_are_sorted_filtered_and_reached_by_keyboard(opened: Any) -> No
 
 
 def test_of_a_thousand_features_only_what_is_seen_is_drawn(opened: Any) -> None:
-    """All can be found at once; the charts of the last are drawn when they come into view."""
+    """More follow when the page is scrolled, or the keyboard gets there; the filter and the order know all of them."""
     columns = {f"feature_{index:04}": [float(index), 2.5, None, 7.25] for index in range(1_000)}
     page = opened(Page(title="t", sides=(side("one", columns),)))
-    assert page.locator("article").count() == 1_000
+    assert page.locator("#shown").text_content() == "1,000 features"
     assert page.locator("figure").count() < 50
+    first = page.locator("article").count()
+    assert first < 200
     page.locator("article").last.scroll_into_view_if_needed()
-    page.wait_for_selector("article:last-child figure")
-    assert page.locator("figure").count() < 100
+    page.wait_for_selector(f"article:nth-child({first}) figure")
+    page.wait_for_selector(f"article:nth-child({first + 1})", state="attached")
+    page.locator("article").last.focus()
+    page.locator("article").last.press("j")
+    assert page.locator("article").count() > first
+    page.select_option("#sort", "name")
+    page.click("#direction")
+    assert headings(page)[0] == "feature_0999"
+    page.fill("#filter", "feature_0777")
+    assert headings(page) == ["feature_0777"]
+    page.fill("#filter", "feature_07")
+    assert page.locator("#end").text_content() == "40 more features follow"
+    page.locator("article").last.scroll_into_view_if_needed()
+    page.wait_for_selector("article:nth-child(100)", state="attached")
+    assert page.locator("#end").is_hidden()
     assert page.errors == []
+
+
+def test_slices_are_looked_at_beside_all_rows(opened: Any) -> None:
+    """Choosing one compares it with the whole, most different first; back again, nothing is compared."""
+    columns = {"colour": ["red", "red", "blue", HOSTILE], "x": [1.0, 1.5, 30.5, None], "y": [1.5, 2.5, 1.5, 2.5]}
+    whole = side("all", columns)
+    blue = side(f"colour = {HOSTILE}", {"colour": ["blue"], "x": [30.5], "y": [1.5]})
+    differences = {
+        name: FeatureDifference(distance=distance, measure="m", value=None, missing=0.0)
+        for name, distance in (("colour", 0.2), ("x", 0.9), ("y", 0.1))
+    }
+    page = opened(Page(title="t", sides=(whole,), slices=(Slice(side=blue, differences=differences),)))
+    assert headings(page) == ["colour", "x", "y"]
+    assert page.locator("#view option").all_text_contents() == ["all rows", f"colour = {HOSTILE}"]
+    page.select_option("#view", "1")
+    assert headings(page) == ["x", "colour", "y"]
+    assert "0.900" in page.locator("article").first.text_content()
+    assert page.locator(".side").all_text_contents()[1].startswith(f"B  colour = {HOSTILE}1 rows")
+    page.select_option("#view", "0")
+    assert headings(page) == ["colour", "x", "y"]
+    assert page.locator(".difference").count() == 0
+    assert page.errors == []
+
+
+def test_bad_rows_are_told_beside_the_good_ones(opened: Any) -> None:
+    """How many, and why."""
+    plain = side("one", {"x": [1.0]})
+    shown = opened(Page(title="t", sides=(replace(plain, bad_rows={"ragged": 2, "duplicate_key": 1}),)))
+    assert "3 more in quarantine (2 ragged, 1 duplicate key)" in shown.locator("#sides").text_content()
+    assert "quarantine" not in opened(Page(title="t", sides=(plain,))).locator("#sides").text_content()

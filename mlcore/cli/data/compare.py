@@ -16,8 +16,9 @@ from rich.text import Text
 
 from mlcore.cli.context import console, notes
 from mlcore.cli.data import data
-from mlcore.cli.data.output import number, percent, print_json, printable, sparkline, text_of, write_page
-from mlcore.errors import MlcoreError
+from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction
+from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, sparkline, text_of, write_page
+from mlcore.errors import ConfigError, MlcoreError
 
 if TYPE_CHECKING:
     from mlcore.cli.data.datasets import Dataset
@@ -35,9 +36,16 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="What it is compared with, likewise.")],
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Of pipelines: as their spans were known at this moment; by default that of NAME@MOMENT, or now."
+        ),
+    ] = None,
     null: Annotated[
         list[str] | None, typer.Option(help="Of CSV: a text that means missing, e.g. NA; repeatable.")
     ] = None,
+    max_bad_fraction: MaxBadFraction = MOST_BAD,
     fail_above: Annotated[
         float | None,
         typer.Option(
@@ -47,7 +55,9 @@ def compare(
 ) -> None:
     """Every column of two datasets, most different first: exit code 0, 1 above --fail-above, 2 could not compare."""
     try:
-        found = _compare((first, second), html, nulls=null or (), as_json=as_json)
+        found = _compare(
+            (first, second), html, as_of=as_of, nulls=null or (), as_json=as_json, most_bad=max_bad_fraction
+        )
     except MlcoreError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(NOT_COMPARED) from error
@@ -62,17 +72,31 @@ def compare(
 
 
 def _compare(
-    sources: tuple[str, str], html: Path | None, *, nulls: Sequence[str], as_json: bool
+    sources: tuple[str, str],
+    html: Path | None,
+    *,
+    as_of: str | None,
+    nulls: Sequence[str],
+    as_json: bool,
+    most_bad: float,
 ) -> dict[str, Difference]:
-    from mlcore.cli.data.datasets import open_dataset
+    from mlcore.cli.data.datasets import is_window, open_dataset
+    from mlcore.cli.data.pages import comparison_page
     from mlcore.components.differences import differences
 
-    sides = (open_dataset(sources[0], nulls=nulls), open_dataset(sources[1], nulls=nulls))
+    known = [as_of if is_window(source) else None for source in sources]
+    if as_of is not None and not any(known):
+        raise ConfigError("--as-of is for windows of pipelines: these are files", next_step="leave out --as-of")
+    first, second = (
+        open_dataset(source, as_of=each, nulls=nulls, max_bad_fraction=most_bad)
+        for source, each in zip(sources, known, strict=True)
+    )
+    sides = (first, second)
     found = differences(sides[0].statistics, sides[1].statistics)
     order = {name: place for place, name in enumerate(found)}
     found = dict(sorted(found.items(), key=lambda item: (-(item[1].distance or 0.0), order[item[0]])))
     if html is not None:
-        write_page(html, _page(sides, found, order))
+        write_page(html, comparison_page(sides, found, order))
     if as_json:
         print_json(_document(sides, found))
     elif html is None:
@@ -80,35 +104,16 @@ def _compare(
     return found
 
 
-def _page(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference], order: Mapping[str, int]) -> str:
-    from mlcore.statistics.pages.html import render
-    from mlcore.statistics.pages.model import FeatureDifference, Page, Side
-
-    return render(
-        Page(
-            title=f"{sides[0].name} and {sides[1].name}",
-            sides=tuple(Side(name=side.name, dataset=side.statistics) for side in sides),
-            differences={
-                name: FeatureDifference(
-                    distance=found[name].distance,
-                    measure=found[name].measure.value,
-                    value=found[name].value,
-                    missing=found[name].missing,
-                )
-                for name in order
-            },
-        )
-    )
-
-
 def _document(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -> dict[str, Json]:
-    from mlcore.statistics.document import feature_document
+    from mlcore.statistics.document import feature_document, quarantine_document
     from mlcore.statistics.extract import summarise
 
     columns = [{column.name: column for column in summarise(side.statistics)} for side in sides]
     return {
-        "first": {"name": sides[0].name, "rows": sides[0].statistics.rows},
-        "second": {"name": sides[1].name, "rows": sides[1].statistics.rows},
+        **{
+            key: {"name": side.name, "rows": side.statistics.rows, **quarantine_document(side.bad_rows)}
+            for key, side in zip(("first", "second"), sides, strict=True)
+        },
         "features": {
             name: {
                 "difference": each.distance,
@@ -130,7 +135,8 @@ def _show(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -> No
     columns = [{column.name: column for column in summarise(side.statistics)} for side in sides]
     for letter, side in zip("AB", sides, strict=True):
         rows = f"{letter}  {printable(side.name, 100)}: {side.statistics.rows:,} rows"
-        console.print(rows, markup=False, highlight=False)
+        bad = f"; {bad_rows(side.bad_rows, side.pipeline)}" if side.bad_rows else ""
+        console.print(f"{rows}{bad}", markup=False, highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     table.add_column("column", overflow="fold")
     table.add_column("difference", justify="right")

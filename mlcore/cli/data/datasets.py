@@ -8,24 +8,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from rich.status import Status
 
 from mlcore.cli.context import notes, session, settings
+from mlcore.cli.data.bad_rows import MOST_BAD
 from mlcore.config.loader import find_pipeline, pipeline_names
+from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.window import Interval, parse_moment
 from mlcore.errors import ConfigError, DataError, WindowError, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlcore.ingest.tables import Table
+    from mlcore.ingest.blocks import BadRow
+    from mlcore.ingest.tables import BadRows, Table
     from mlcore.statistics.accumulate import DatasetAccumulator
 
 _DATE_LENGTH = len("2013-01-01")
@@ -33,10 +36,23 @@ _DATE_LENGTH = len("2013-01-01")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
-    """What people call it, and its statistics."""
+    """One side of what is shown.
+
+    Attributes:
+        name: What people call it.
+        statistics: Of its rows.
+        bad_rows: Rows by reason that are bad, and not among them: in quarantine, or left out where a file was read.
+        first_bad: Of a file: the first of them.
+        pipeline: Whose window it is, if it is one.
+        slices: Columns that could be sliced by.
+    """
 
     name: str
     statistics: DatasetAccumulator
+    bad_rows: Mapping[str, int] = field(default_factory=dict)
+    first_bad: tuple[BadRow, ...] = ()
+    pipeline: str | None = None
+    slices: tuple[str, ...] = ()
 
 
 def open_dataset(
@@ -44,9 +60,11 @@ def open_dataset(
     *,
     at: str | None = None,
     span: str | None = None,
+    as_of: str | None = None,
     by: str | None = None,
     label: str | None = None,
     nulls: Sequence[str] = (),
+    max_bad_fraction: float = MOST_BAD,
 ) -> Dataset:
     """The statistics of a file, which is read, or of a pipeline's window, which were stored.
 
@@ -54,24 +72,37 @@ def open_dataset(
         address: A file, an address, a pipeline, or a pipeline with a window after ``@``.
         at: Of a pipeline: a moment.
         span: Of a pipeline: ``from..to``.
+        as_of: Of a pipeline: the moment whose versions of its spans are looked at.
         by: A column whose values have statistics of their own.
         label: A column that the association of all others is measured with.
         nulls: Of CSV: texts that stand for a missing value, besides the empty cell.
+        max_bad_fraction: Of a file: so much of its rows may be bad; they are left out.
 
     Raises:
         MlcoreError: There is no such thing, or it cannot be read.
     """
-    if "://" not in address and not Path(address).exists():
+    if not _is_file(address):
         name, _, window = address.partition("@")
         if name in pipeline_names(settings().pipelines):
-            return _stored(name, *_one_window(name, window, at, span), by=by, label=label)
+            return _stored(name, *_one_window(name, window, at, span), as_of=as_of, by=by, label=label)
         if window or at or span:
             find_pipeline(settings().pipelines, name)  # says which there are
-    if at or span:
+    if at or span or as_of:
+        option = "--at" if at else "--span" if span else "--as-of"
         raise ConfigError(
-            f"{quoted(address)} is read as a file, which has no window", next_step="name a pipeline, or leave out --at"
+            f"{quoted(address)} is read as a file, which has no window",
+            next_step=f"name a pipeline, or leave out {option}",
         )
-    return _read(address, by=by, label=label, nulls=nulls)
+    return _read(address, by=by, label=label, nulls=nulls, most_bad=max_bad_fraction)
+
+
+def is_window(address: str) -> bool:
+    """Whether this is a window of a pipeline, and no file."""
+    return not _is_file(address) and address.partition("@")[0] in pipeline_names(settings().pipelines)
+
+
+def _is_file(address: str) -> bool:
+    return "://" in address or Path(address).exists()
 
 
 def _one_window(name: str, window: str, at: str | None, span: str | None) -> tuple[str | None, str | None]:
@@ -86,8 +117,10 @@ def _one_window(name: str, window: str, at: str | None, span: str | None) -> tup
     return (None, text) if span or ".." in text else (text, None)
 
 
-def _stored(pipeline: str, at: str | None, span: str | None, *, by: str | None, label: str | None) -> Dataset:
-    from mlcore.runtime.statistics import interval_statistics, trained_interval
+def _stored(
+    pipeline: str, at: str | None, span: str | None, *, as_of: str | None, by: str | None, label: str | None
+) -> Dataset:
+    from mlcore.runtime.statistics import interval_statistics
 
     if label is not None:
         raise ConfigError(
@@ -95,25 +128,49 @@ def _stored(pipeline: str, at: str | None, span: str | None, *, by: str | None, 
             next_step="leave out --label",
         )
     config = find_pipeline(settings().pipelines, pipeline)
-    if span is not None:
-        interval = parse_interval(span)
-    else:
-        interval = trained_interval(config, parse_moment(at or "", name="--at"))
+    interval, known = _window(config, at, span, as_of)
+    if by is not None and by not in config.statistics.columns:
+        raise _not_sliced(config, by)
     with session() as stores, _progress(f"merging the statistics of {pipeline}"):
-        merged = interval_statistics(stores, config, interval, slices=by is not None)
+        merged = interval_statistics(stores, config, interval, as_of=known, slices=by is not None)
     if by is not None:
-        _check_slices(merged, by, pipeline)
+        sliced = sum(part.rows for key, part in merged.dataset.slices.items() if key.column == by)
+        if sliced != merged.dataset.rows:  # the pipeline sliced otherwise when some of the spans were profiled
+            raise _not_sliced(config, by)
     last = interval.end - datetime.resolution
-    return Dataset(name=f"{pipeline}, {interval.start:%Y-%m-%d} to {last:%Y-%m-%d}", statistics=merged)
+    return Dataset(
+        name=f"{pipeline}, {interval.start:%Y-%m-%d} to {last:%Y-%m-%d}",
+        statistics=merged.dataset,
+        bad_rows=merged.bad_rows,
+        pipeline=pipeline,
+        slices=config.statistics.columns,
+    )
 
 
-def _check_slices(merged: DatasetAccumulator, by: str, pipeline: str) -> None:
-    known = sorted({key.column for key in merged.slices})
-    if by not in known:
-        raise ConfigError(
-            f"the stored statistics of {pipeline} are not sliced by {quoted(by)}",
-            next_step=f"slice by one of: {quoted(', '.join(known))}" if known else "read the files with --by instead",
+def _window(config: PipelineConfig, at: str | None, span: str | None, as_of: str | None) -> tuple[Interval, datetime]:
+    """The interval, and the moment whose knowledge of it is asked for: that of the window, or now."""
+    from mlcore.runtime.statistics import trained_interval
+
+    known = None if as_of is None else parse_moment(as_of, name="--as-of")
+    if span is not None:
+        return parse_interval(span), known or datetime.now(UTC)
+    moment = parse_moment(at or "", name="--at")
+    return trained_interval(config, moment), known or moment
+
+
+def _not_sliced(config: PipelineConfig, by: str) -> ConfigError:
+    known = ", ".join(config.statistics.columns)
+    if by in config.statistics.columns:
+        return ConfigError(
+            f"the stored statistics of {config.name} are not sliced by {quoted(by)} yet",
+            next_step="run the pipeline over these spans: what it declares is counted from the next run on",
         )
+    return ConfigError(
+        f"the statistics of {config.name} are not sliced by {quoted(by)}",
+        next_step=f"slice by one of: {known}"
+        if known
+        else "add it to statistics.slices of the pipeline's file, or name the files instead of the pipeline",
+    )
 
 
 def parse_interval(text: str) -> Interval:
@@ -132,9 +189,9 @@ def parse_interval(text: str) -> Interval:
     return Interval(start=parse_moment(moments[0], name="from"), end=parse_moment(moments[1], name="to"))
 
 
-def _read(address: str, *, by: str | None, label: str | None, nulls: Sequence[str]) -> Dataset:
+def _read(address: str, *, by: str | None, label: str | None, nulls: Sequence[str], most_bad: float) -> Dataset:
     from mlcore.ingest.formats.csv_format import CsvOptions
-    from mlcore.ingest.tables import open_table
+    from mlcore.ingest.tables import BadRows, open_table
     from mlcore.statistics.accumulate import DatasetAccumulator
     from mlcore.statistics.options import StatisticsOptions
 
@@ -147,16 +204,17 @@ def _read(address: str, *, by: str | None, label: str | None, nulls: Sequence[st
             raise DataError(
                 f"there is no column {quoted(label)}", where=address, next_step="name a column of it with --label"
             )
-        statistics = DatasetAccumulator.of(_batches(table, status, name), options)
-    return Dataset(name=name, statistics=statistics)
+        bad = BadRows(most=most_bad)
+        statistics = DatasetAccumulator.of(_batches(table, bad, status, name), options)
+    return Dataset(name=name, statistics=statistics, bad_rows=bad.by_reason, first_bad=tuple(bad.first))
 
 
-def _batches(table: Table, status: Status, name: str) -> Iterator[pa.RecordBatch]:
+def _batches(table: Table, bad: BadRows, status: Status, name: str) -> Iterator[pa.RecordBatch]:
     """The rows, told while they are read; one empty batch where there are none."""
     import pyarrow as pa
 
     rows = 0
-    for batch in table.batches():
+    for batch in table.batches(bad):
         yield batch
         rows += batch.num_rows
         status.update(f"reading {name}: {rows:,} rows")

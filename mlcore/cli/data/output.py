@@ -68,6 +68,18 @@ def text_of(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def bad_rows(counts: Mapping[str, int], pipeline: str | None) -> str:
+    """Bad rows, in words: those of a pipeline are in quarantine, those of a file were left out.
+
+    >>> bad_rows({"duplicate_key": 2, "ragged": 1}, "flight_delays")
+    '3 more rows are in quarantine (2 duplicate key, 1 ragged)'
+    """
+    total = sum(counts.values())
+    reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items())
+    where = "in quarantine" if pipeline else "bad and left out"
+    return f"{'1 more row is' if total == 1 else f'{total:,} more rows are'} {where} ({reasons})"
+
+
 def sparkline(counts: Sequence[int]) -> str:
     """Counts as a line of blocks; whatever is there has a block.
 

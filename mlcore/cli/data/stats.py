@@ -15,9 +15,11 @@ from rich.text import Text
 
 from mlcore.cli.context import console
 from mlcore.cli.data import data
-from mlcore.cli.data.output import number, percent, print_json, printable, shape, write_page
+from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_document
+from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, shape, write_page
 
 if TYPE_CHECKING:
+    from mlcore.cli.data.datasets import Dataset
     from mlcore.statistics.summary import ColumnSummary, StatisticsSummary
 
 _SLICES = 30
@@ -35,30 +37,43 @@ def stats(
     null: Annotated[
         list[str] | None, typer.Option(help="Of CSV: a text that means missing, e.g. NA; repeatable.")
     ] = None,
+    max_bad_fraction: MaxBadFraction = MOST_BAD,
     at: Annotated[str | None, typer.Option(help="Of a pipeline: what it trains on as of this moment.")] = None,
     span: Annotated[str | None, typer.Option(help="Of a pipeline: from..to, dates or moments.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Of a pipeline: as its spans were known at this moment; by default --at, or now.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
 ) -> None:
     """Counts, moments, quantiles and top values of every column."""
     from mlcore.cli.data.datasets import open_dataset
+    from mlcore.cli.data.pages import statistics_page
     from mlcore.statistics.document import to_document
     from mlcore.statistics.extract import describe
-    from mlcore.statistics.pages.html import render
-    from mlcore.statistics.pages.model import Page, Side
 
-    dataset = open_dataset(source, at=at, span=span, by=by, label=label, nulls=null or ())
+    dataset = open_dataset(
+        source, at=at, span=span, as_of=as_of, by=by, label=label, nulls=null or (), max_bad_fraction=max_bad_fraction
+    )
     if html is not None:
-        sides = (Side(name=dataset.name, dataset=dataset.statistics),)
-        write_page(html, render(Page(title=f"Statistics of {dataset.name}", sides=sides)))
+        write_page(html, statistics_page(dataset, by))
     if as_json:
-        print_json(to_document(describe(dataset.statistics)))
+        document = to_document(describe(dataset.statistics), dataset.bad_rows)
+        print_json({**document, "bad_rows": bad_rows_document(dataset.bad_rows, dataset.first_bad)})
     elif html is None:
-        _show(dataset.name, describe(dataset.statistics), by)
+        _show(dataset, describe(dataset.statistics), by)
 
 
-def _show(name: str, summary: StatisticsSummary, by: str | None) -> None:
-    console.print(_table(f"{name}: {summary.rows:,} rows, {len(summary.columns):,} columns", summary.columns))
+def _show(dataset: Dataset, summary: StatisticsSummary, by: str | None) -> None:
+    weight = "" if summary.weight is None else f" of weight {number(summary.weight)}"
+    size = f"{summary.rows:,} rows{weight}, {len(summary.columns):,} columns"
+    console.print(_table(f"{dataset.name}: {size}", summary.columns))
+    if dataset.bad_rows:
+        first = f": first {dataset.first_bad[0].place}" if dataset.first_bad else ""
+        show = f": mlcore data quarantine {dataset.pipeline} shows them" if dataset.pipeline else first
+        console.print(Text(f"{bad_rows(dataset.bad_rows, dataset.pipeline)}{show}", style="red"), soft_wrap=True)
+    if dataset.slices and by is None:
+        console.print(Text(f"sliced by {', '.join(dataset.slices)}: --by shows one of them"), soft_wrap=True)
     if summary.associations:
         console.print(_associations(summary))
     slices = [part for part in summary.slices if part.column == by]

@@ -1,6 +1,6 @@
 """A page as one HTML file: no address in it is fetched, and nothing from data is markup.
 
-The values are JSON inside a ``script`` element that no browser runs; ``page.js`` draws them as texts and SVG shapes,
+The values are JSON inside a ``script`` element that no browser runs; the scripts draw them as texts and SVG shapes,
 never as HTML. The page's own policy forbids every other script, style and connection.
 """
 
@@ -15,10 +15,12 @@ from importlib.resources import files
 
 from mlcore.statistics.pages.model import Page, page_document
 
+_SCRIPTS = ("texts.js", "charts.js", "features.js", "page.js")
+
 
 def render(page: Page) -> str:
     """The whole file."""
-    style, script = _resource("page.css"), _resource("page.js")
+    style, script = _resource("page.css"), "".join(_resource(name) for name in _SCRIPTS)
     policy = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'"
     parts = {
         "policy": html.escape(policy),

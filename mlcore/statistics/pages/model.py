@@ -1,4 +1,7 @@
-"""What a page of statistics shows: one dataset, or two side by side."""
+"""What a page of statistics shows: one dataset, or two side by side; of one dataset also its slices beside the whole.
+
+The page has views, of which one is shown at a time: each is of one side, or of two that are compared.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 from mlcore.core.types import Json
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.distributions import BinnedRows, Distribution, distribution
-from mlcore.statistics.document import feature_document
+from mlcore.statistics.document import feature_document, quarantine_document
 from mlcore.statistics.extract import associations, summarise
 from mlcore.statistics.summary import ColumnSummary
 
@@ -22,10 +25,12 @@ class Side:
     Attributes:
         name: What people call it.
         dataset: Its statistics.
+        bad_rows: Rows in quarantine by reason, which are not among them.
     """
 
     name: str
     dataset: DatasetAccumulator
+    bad_rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +51,19 @@ class FeatureDifference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Slice:
+    """Some of the first side's rows, shown beside all of them.
+
+    Attributes:
+        side: Those rows.
+        differences: By feature, from all rows.
+    """
+
+    side: Side
+    differences: Mapping[str, FeatureDifference] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """A page.
 
@@ -53,23 +71,50 @@ class Page:
         title: Its heading.
         sides: One dataset, or two.
         differences: Of two datasets: by feature.
+        slices: Of one dataset: what else can be looked at.
     """
 
     title: str
     sides: tuple[Side, ...]
     differences: Mapping[str, FeatureDifference] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _View:
+    """What is looked at together: sides by number."""
+
+    name: str
+    sides: tuple[int, ...]
+    differences: Mapping[str, FeatureDifference]
 
 
 def page_document(page: Page) -> dict[str, Json]:
     """The page's values: features in the order of the first dataset, then of the second."""
-    columns = [{column.name: column for column in summarise(side.dataset)} for side in page.sides]
-    strengths = [{each.column: each.strength for each in associations(side.dataset)} for side in page.sides]
+    sides = (*page.sides, *(part.side for part in page.slices))
+    first = len(page.sides)
+    views = [
+        _View(name="all rows", sides=tuple(range(first)), differences=page.differences),
+        *(
+            _View(name=part.side.name, sides=(0, first + number), differences=part.differences)
+            for number, part in enumerate(page.slices)
+        ),
+    ]
+    columns = [{column.name: column for column in summarise(side.dataset)} for side in sides]
+    strengths = [{each.column: each.strength for each in associations(side.dataset)} for side in sides]
     names = dict.fromkeys(name for side in columns for name in side)
     return {
         "title": page.title,
         "sides": [
-            {"name": side.name, "rows": side.dataset.rows, "features": len(side.dataset.columns)} for side in page.sides
+            {
+                "name": side.name,
+                "rows": side.dataset.rows,
+                "features": len(side.dataset.columns),
+                **quarantine_document(side.bad_rows),
+            }
+            for side in sides
         ],
+        "views": [{"name": view.name, "sides": list(view.sides)} for view in views],
         "label": page.sides[0].dataset.label,
         "features": [
             {
@@ -78,8 +123,11 @@ def page_document(page: Page) -> dict[str, Json]:
                     _side(found.get(name), strength.get(name))
                     for found, strength in zip(columns, strengths, strict=True)
                 ],
-                "chart": _chart(distribution([side.dataset.columns.get(name) for side in page.sides])),
-                "difference": _difference(page.differences.get(name)),
+                "charts": [
+                    _chart(distribution([sides[number].dataset.columns.get(name) for number in view.sides]))
+                    for view in views
+                ],
+                "differences": [_difference(view.differences.get(name)) for view in views],
             }
             for name in names
         ],
@@ -109,7 +157,7 @@ def _difference(difference: FeatureDifference | None) -> Json:
 
 def _chart(found: Distribution) -> Json:
     values = found.values
-    return {
+    made: dict[str, Json] = {
         "kind": found.kind,
         "bins": _binned(found.bins),
         "middle": _binned(found.middle),
@@ -121,6 +169,7 @@ def _chart(found: Distribution) -> Json:
             "others": list(values.others),
         },
     }
+    return {key: value for key, value in made.items() if value is not None}
 
 
 def _binned(bins: BinnedRows | None) -> Json:
