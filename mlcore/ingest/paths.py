@@ -59,7 +59,7 @@ def span_path(source: FileSource, span: Span, root: Path) -> str:
 def rooted(path: str, root: Path) -> str:
     """A path or URL that does not depend on the folder this process is in."""
     if is_url(path):
-        return path
+        return path.rstrip("/")
     path = path.removeprefix(_FILE_URL)
     below = Path(glob.escape(str(root))) if WILDCARD.search(path) else root
     return str(below / path)

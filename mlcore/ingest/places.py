@@ -5,6 +5,7 @@ What a file system outside this process raises is told as a :class:`~mlcore.erro
 
 from __future__ import annotations
 
+import errno
 import glob
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ _CHUNK_BYTES = 1 << 20
 _REMOTE_BLOCK_BYTES = 1 << 22
 """So much of a remote file is asked for at once, and held."""
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_BUCKETS = {"s3", "gs", "abfs"}
 _EXTRAS = {"s3": "pip install 'mlcore[s3]'", "gs": "pip install gcsfs", "gcs": "pip install gcsfs"}
 _T = TypeVar("_T")
 
@@ -87,7 +89,13 @@ def existing_files(path: str) -> tuple[File, ...]:
 
 def is_set(path: str, files: Sequence[File]) -> bool:
     """Whether a path stands for files that may become more, as a glob or a folder does."""
-    return [file.path for file in files] != [path.removeprefix(_FILE_URL)]
+    return [_written_alike(file.path) for file in files] != [_written_alike(path.removeprefix(_FILE_URL))]
+
+
+def _written_alike(path: str) -> str:
+    """Some file systems call ``memory://a`` by the name ``memory:///a``."""
+    protocol, separator, rest = path.partition("://")
+    return f"{protocol}{separator}{rest.lstrip('/')}"
 
 
 def list_names(folder: str) -> tuple[str, ...]:
@@ -153,6 +161,8 @@ def unreadable(path: str, error: Exception) -> DataError:
     if isinstance(error, MlcoreError) and isinstance(error, DataError):
         return error
     reason = getattr(error, "strerror", None) or quoted(str(error) or type(error).__name__)
+    if isinstance(error, FileNotFoundError) and not error.strerror:
+        reason = "there is no such file"
     return DataError(f"cannot read the file: {reason}", where=path, next_step=_next_step(path, error))
 
 
@@ -202,10 +212,23 @@ def _local_file(path: str) -> File:
 
 def _remote(url: str) -> list[File]:
     def look(system: Any, inner: str) -> list[File]:
-        found = _infos(system, inner)
+        try:
+            found = _infos(system, inner)
+        except FileNotFoundError:
+            found = {}
+        if not found:
+            _check_bucket(system, inner)
         return [_remote_file(system, info) for info in found.values()]
 
-    return _asked(url, look, [])
+    return _asked(url, look)
+
+
+def _check_bucket(system: Any, inner: str) -> None:
+    """Where there is nothing, whether that is because there is no such bucket: no data will ever come to be there."""
+    protocols = (system.protocol,) if isinstance(system.protocol, str) else system.protocol
+    bucket = inner.partition("/")[0]
+    if not _BUCKETS.isdisjoint(protocols) and not system.exists(bucket):
+        raise FileNotFoundError(errno.ENOENT, f"there is no bucket {quoted(bucket)}")
 
 
 def _infos(system: Any, inner: str) -> dict[str, dict[str, Any]]:
@@ -257,7 +280,7 @@ def _moment(info: Mapping[str, Any]) -> datetime | None:
         value = EPOCH + timedelta(seconds=value)
     if not isinstance(value, datetime):
         return None
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 _NO_DEFAULT: Any = object()
