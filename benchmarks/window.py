@@ -25,7 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlcore.config.model import Feature
-from mlcore.transform.specs import FeatureSpec, specs_from_config
+from mlcore.transform.specs import specs_from_config
+from mlcore.transform.steps import FeatureSpec
 
 DIFFERENT = 12
 FRESH_SPANS = 60

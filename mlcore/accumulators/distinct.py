@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mlcore.accumulators.hashing import hashed
+from mlcore.accumulators.hashing import Hashes, hashed
 
 _INDEX_BITS = 14
 _REGISTERS = 1 << _INDEX_BITS
@@ -33,7 +33,11 @@ class HyperLogLog:
     @classmethod
     def of(cls, values: pa.Array) -> HyperLogLog:
         """The sketch of strings or numbers without nulls; a value may come any number of times."""
-        hashes = hashed(values)
+        return cls.of_hashes(hashed(values))
+
+    @classmethod
+    def of_hashes(cls, hashes: Hashes) -> HyperLogLog:
+        """The same from the values' hashes."""
         index = (hashes >> np.uint64(_RANK_BITS)).astype(np.int64)
         rest = hashes & np.uint64((1 << _RANK_BITS) - 1)
         # frexp gives the bit length of integers below 2**53

@@ -5,10 +5,8 @@ Beyond the limit
 - numbers share a bin with their neighbours: the fewest low bits of the float are dropped that leave at most ``KEPT``
   different bins. How many that are depends on the set of values alone, so merging stays exact and free of order, and
   the counts still add up to all rows. Smallest and largest value stay exact.
-- of strings the ``KEPT`` most frequent are kept, each at most ``error`` too low, ``error`` being at most
-  rows / ``KEPT`` (Misra and Gries, 1982, merged after Agarwal et al., "Mergeable summaries", 2012). What is kept is the
-  same in any order of parts that are merged at once; merged one after the other it depends on their order, which
-  therefore is that of the rows, then that of the spans.
+- of strings the frequent ones are kept, their counts estimated, and a sample of all with exact counts: see
+  ``frequent``, which also says how close that is. It is sums and what sums decide: exact in merging, free of order.
 - different values are counted by HyperLogLog, exact and free of order in merging.
 """
 
@@ -25,6 +23,8 @@ import pyarrow.compute as pc
 
 from mlcore.accumulators.contingency import number_keys, numbers_of
 from mlcore.accumulators.distinct import HyperLogLog
+from mlcore.accumulators.frequent import FrequentStrings, sorted_texts, summed_texts
+from mlcore.accumulators.hashing import Hashes, hashed
 
 LIMIT = 32_768
 KEPT = 8_192
@@ -45,12 +45,14 @@ class Spilled:
     Attributes:
         seen: Counts the different values.
         bits: Low bits that numbers lost.
-        error: How much too low the count of a string is at most; one that is not kept occurs at most so often.
+        frequent: Of strings: what tells the frequent ones.
+        error: Of strings: about how often one that is not kept occurs at most.
         lowest, highest: Of the numbers.
     """
 
     seen: HyperLogLog
     bits: int = 0
+    frequent: FrequentStrings | None = None
     error: int = 0
     lowest: float = 0.0
     highest: float = 0.0
@@ -81,8 +83,8 @@ class ValueCounts:
         """From different values and their counts, in any order."""
         if pa.types.is_floating(values.type):
             return cls.of_numbers(*_without_negative_zero(values.to_numpy(), counts))
-        if _is_text(values) and len(values) > LIMIT:
-            return cls._limited(values, counts)  # sorted when few are left
+        if _is_text(values):
+            return _texts(values, counts)
         order = pc.sort_indices(values)
         return cls._limited(values.take(order), counts[order.to_numpy()])
 
@@ -96,19 +98,15 @@ class ValueCounts:
         """The counts of all parts together; one part at least, all of one type."""
         if len(parts) == 1:
             return parts[0]
+        if _is_text(parts[0].values):
+            return _merged_texts(parts)
         spilled = _merged(parts) if any(part.spilled for part in parts) else None
         counts = np.concatenate([part.counts for part in parts])
-        if spilled and not _is_text(parts[0].values):
+        if spilled:
             floats = np.concatenate([_floats(part.values) for part in parts])
             keys, counts = summed(number_keys(shortened(floats, spilled.bits)) >> spilled.bits, counts)
             return cls._limited(pa.array(numbers_of(keys.astype(np.int64, copy=False), spilled.bits)), counts, spilled)
         values = pa.concat_arrays([part.values for part in parts])
-        if _is_text(values):
-            values, counts = _summed_texts(values, counts)
-            if len(values) <= LIMIT:
-                order = pc.sort_indices(values)
-                values, counts = values.take(order), counts[order.to_numpy()]
-            return cls._limited(values, counts, spilled)
         numbers, counts = summed(values.to_numpy(zero_copy_only=False), counts)
         return cls._limited(pa.array(numbers), counts, spilled)
 
@@ -128,6 +126,14 @@ class ValueCounts:
         values = self.values.take(pa.array(order)).to_pylist()
         return list(zip(values, self.counts[order].tolist(), strict=True))
 
+    def ranks(self, most: int) -> list[int]:
+        """The counts of the most frequent values in falling order; of strings beyond the limit, told by a sample."""
+        if self.spilled and self.spilled.frequent:
+            ranked = self.spilled.frequent.ranks(self.values, self.counts, most)
+        else:
+            ranked = np.sort(self.counts)[::-1][:most]
+        return [int(count) for count in ranked]
+
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """Numbers below which the given shares of the rows lie (inverse of the empirical distribution).
 
@@ -146,12 +152,11 @@ class ValueCounts:
 
     @classmethod
     def _limited(cls, values: pa.Array, counts: Counts, spilled: Spilled | None = None) -> ValueCounts:
-        """At most ``LIMIT`` of sorted values, or ``KEPT`` when there were more; more strings need not be sorted."""
+        """At most ``LIMIT`` of sorted numbers, or ``KEPT`` when there were more."""
         most = min(LIMIT, KEPT)
         if len(values) <= (most if spilled else LIMIT):
             return cls(values, counts, spilled)
-        spilled = spilled or _spilled(values)
-        return (_most_frequent if _is_text(values) else _binned)(values, counts, spilled, most)
+        return _binned(values, counts, spilled or _spilled(values), most)
 
 
 def _merged(parts: Sequence[ValueCounts]) -> Spilled:
@@ -159,27 +164,42 @@ def _merged(parts: Sequence[ValueCounts]) -> Spilled:
     return Spilled(
         seen=known[0].seen.merge(*(other.seen for other in known[1:])),
         bits=max(part.bits for part in known),
-        error=sum(part.error for part in known),
         lowest=min(part.lowest for part in known),
         highest=max(part.highest for part in known),
     )
 
 
 def _spilled(values: pa.Array) -> Spilled:
-    """What is to be known of sorted numbers, or of strings, before any is dropped."""
-    seen = HyperLogLog.of(values)
-    if _is_text(values):
-        return Spilled(seen=seen)
-    return Spilled(seen=seen, lowest=float(values[0].as_py()), highest=float(values[-1].as_py()))
+    """What is to be known of sorted numbers before any is dropped."""
+    return Spilled(seen=HyperLogLog.of(values), lowest=float(values[0].as_py()), highest=float(values[-1].as_py()))
 
 
-def _most_frequent(values: pa.Array, counts: Counts, spilled: Spilled, most: int) -> ValueCounts:
-    cut = int(np.partition(counts, len(counts) - most - 1)[len(counts) - most - 1])
-    kept = np.flatnonzero(counts > cut)
-    spilled = Spilled(seen=spilled.seen, error=spilled.error + cut)
-    values, counts = values.take(pa.array(kept)), counts[kept] - cut
-    order = pc.sort_indices(values)
-    return ValueCounts(values.take(order), counts[order.to_numpy()], spilled)
+def _texts(values: pa.Array, counts: Counts) -> ValueCounts:
+    """Different strings and their counts, in any order."""
+    if len(values) <= LIMIT:
+        return ValueCounts(*sorted_texts(values, counts))
+    hashes = hashed(values)
+    return _named(FrequentStrings.of(values, hashes, counts), HyperLogLog.of_hashes(hashes), values, hashes)
+
+
+def _merged_texts(parts: Sequence[ValueCounts]) -> ValueCounts:
+    spilled = [part.spilled for part in parts if part.spilled]
+    exact = [part for part in parts if not part.spilled]
+    values, counts = pa.array([], pa.string()), np.empty(0, np.int64)
+    if exact:
+        values, counts = summed_texts([part.values for part in exact], [part.counts for part in exact])
+    if not spilled:
+        return _texts(values, counts)
+    hashes = hashed(values)
+    known = pa.concat_arrays([values, *(part.values for part in parts if part.spilled)]).unique()
+    frequent = [FrequentStrings.of(values, hashes, counts), *(each.frequent for each in spilled if each.frequent)]
+    seen = HyperLogLog.of_hashes(hashes).merge(*(each.seen for each in spilled))
+    return _named(FrequentStrings.merge(frequent), seen, known, hashed(known))
+
+
+def _named(frequent: FrequentStrings, seen: HyperLogLog, known: pa.Array, hashes: Hashes) -> ValueCounts:
+    values, counts = frequent.kept(known, hashes)
+    return ValueCounts(values, counts, Spilled(seen=seen, frequent=frequent, error=frequent.bound(values, counts)))
 
 
 def _binned(values: pa.Array, counts: Counts, spilled: Spilled, most: int) -> ValueCounts:
@@ -222,14 +242,6 @@ def _without_negative_zero(numbers: Floats, counts: Counts) -> tuple[pa.Array, C
         counts[zeros[0]] += counts[zeros[1]]
         numbers, counts = np.delete(numbers, zeros[1]), np.delete(counts, zeros[1])
     return pa.array(numbers), counts
-
-
-def _summed_texts(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
-    """Each string once, with the sum of its counts."""
-    encoded = values.dictionary_encode()
-    totals = np.zeros(len(encoded.dictionary), np.int64)
-    np.add.at(totals, encoded.indices.to_numpy(), counts)
-    return encoded.dictionary, totals
 
 
 def summed(numbers: Numbers, counts: Counts) -> tuple[Numbers, Counts]:

@@ -19,6 +19,7 @@ from mlcore.core.types import Json
 
 _MAGIC = b"mlcore\0\0"
 _ALIGNED = 8
+_WIDTHS = (1, 2, 4, 8)
 Array = npt.NDArray[Any]
 
 
@@ -67,7 +68,7 @@ def narrowed(counts: Iterable[Array]) -> tuple[Array, Array]:
     widths, content = [], []
     for each in counts:
         largest = int(each.max()) if len(each) else 0
-        width = next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width - (width == _ALIGNED)))
+        width = next(width for width in _WIDTHS if largest < 1 << (8 * width - (width == _ALIGNED)))
         widths.append(width)
         content.append(np.ascontiguousarray(each, f"<u{width}").view(np.uint8))
     return np.array(widths, np.uint8), joined(content, np.uint8)
@@ -81,6 +82,34 @@ def widened(widths: Array, lengths: Array, content: Array) -> list[Array]:
         made.append(content[place:end].view(f"<u{width}").astype(np.int64))
         place = end
     return made
+
+
+def signed(tables: Sequence[Array]) -> tuple[Array, Array]:
+    """Tables of integers, of as many columns each: every row in as few bytes as its values allow, one of zeros in none.
+
+    Gives the width of every row, and the bytes of all rows, the narrow ones first.
+    """
+    if not tables:
+        return np.empty(0, np.uint8), np.empty(0, np.uint8)
+    rows = np.concatenate(tables)
+    largest = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+    narrow = _WIDTHS[:-1]
+    enough = [largest == 0, *(largest < 1 << (8 * width - 1) for width in narrow)]
+    widths = np.select(enough, [0, *narrow], _WIDTHS[-1])
+    content = [rows[widths == width].astype(f"<i{width}").ravel().view(np.uint8) for width in _WIDTHS]
+    return widths.astype(np.uint8), np.concatenate(content)
+
+
+def of_signed(widths: Array, content: Array, columns: int) -> Array:
+    """The rows of :func:`signed`."""
+    rows = np.zeros((len(widths), columns), np.int64)
+    place = 0
+    for width in _WIDTHS:
+        some = np.flatnonzero(widths == width)
+        end = place + width * columns * len(some)
+        rows[some] = content[place:end].view(f"<i{width}").reshape(len(some), columns)
+        place = end
+    return rows
 
 
 def _padding(size: int) -> bytes:

@@ -101,7 +101,7 @@ def _column(name: str, column: ColumnAccumulator) -> ColumnSummary:
         distinct_exact=column.values.complete,
         top=_top(column) if apart else (),
         top_error=spilled.error if spilled else 0,
-        ranks=tuple(np.sort(column.values.counts)[::-1][:_RANKS].tolist()) if apart else (),
+        ranks=tuple(column.values.ranks(_RANKS)) if apart else (),
         nan=column.nan,
         infinite=column.infinite,
         numeric=_numeric(column) if column.type in _NUMBERS and len(column.values.values) else None,

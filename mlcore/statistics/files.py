@@ -9,7 +9,7 @@ opening an array costs more than reading it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,16 +21,17 @@ import pyarrow as pa
 from mlcore.accumulators.contingency import Bins, Contingency
 from mlcore.accumulators.distinct import HyperLogLog
 from mlcore.accumulators.exact_sum import ExactSum
+from mlcore.accumulators.frequent import SIGNS, FrequentStrings
 from mlcore.accumulators.value_counts import Spilled, ValueCounts
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.columns import COUNTS, ColumnAccumulator
-from mlcore.statistics.container import Array, joined, narrowed, packed, unpacked, widened
+from mlcore.statistics.container import Array, joined, narrowed, of_signed, packed, signed, unpacked, widened
 from mlcore.statistics.slices import SliceKey
 
 FILE_NAME = "statistics.bin"
-VERSION = 3
+VERSION = 4
 _DAMAGED = "delete the folder and run again"
 _INTEGERS, _NUMBERS, _TEXTS = range(3)
 _EXTREMES = ("shortest", "longest")
@@ -115,6 +116,7 @@ def _packed_dataset(dataset: DatasetAccumulator) -> bytes:
             np.array(scalars, np.int64).reshape(len(flat), len(COUNTS) + len(_EXTREMES)),
             *_packed_sums([total for column in flat for total in (column.total, column.total_squares)]),
             *_packed_values([column.values for column in flat]),
+            *_packed_frequent([column.values for column in flat]),
             *_packed_associations(associated),
         ],
     )
@@ -123,7 +125,7 @@ def _packed_dataset(dataset: DatasetAccumulator) -> bytes:
 def _dataset(content: memoryview) -> DatasetAccumulator:
     document, arrays = unpacked(content)
     types = document["types"]
-    scalars, sums, values = arrays[0].tolist(), _sums(arrays[1:4]), _values(arrays[4:14])
+    scalars, sums, values = arrays[0].tolist(), _sums(arrays[1:4]), _values(arrays[4:14], _frequent(arrays[14:21]))
     flat = [
         ColumnAccumulator(
             **dict(zip((*COUNTS, *_EXTREMES), row, strict=True)),
@@ -137,7 +139,7 @@ def _dataset(content: memoryview) -> DatasetAccumulator:
     columns = flat[: len(types)]
     for column, weighted in zip(columns, flat[len(types) :], strict=False):
         column.weighted = weighted
-    for index, association in zip(document["associated"], _associations(arrays[14:]), strict=True):
+    for index, association in zip(document["associated"], _associations(arrays[21:]), strict=True):
         columns[index].association = association
     return DatasetAccumulator(
         rows=document["rows"],
@@ -216,7 +218,40 @@ _SPILLED = np.dtype(
 )
 
 
-def _values(arrays: Sequence[Array]) -> list[ValueCounts]:
+def _packed_frequent(parts: Sequence[ValueCounts]) -> list[Array]:
+    """Of the columns of too many strings: totals, signs in as few bytes as a bucket's allow, and samples."""
+    found = [part.spilled.frequent for part in parts if part.spilled and part.spilled.frequent]
+    widths, signs = signed([each.signs for each in found])
+    offsets, text = _packed_texts([each.sampled for each in found])
+    return [
+        np.array([(each.level, len(each.sampled)) for each in found], np.int64).reshape(len(found), 2),
+        joined((each.totals for each in found), np.int64),
+        widths,
+        signs,
+        offsets,
+        text,
+        joined((each.counts for each in found), np.int64),
+    ]
+
+
+def _frequent(arrays: Sequence[Array]) -> Iterator[FrequentStrings]:
+    sizes, totals, widths, signs, offsets, text, counts = arrays
+    texts = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
+    place, width = 0, len(totals) // max(len(sizes), 1)
+    rows = of_signed(widths, signs, SIGNS)
+    for index, (level, size) in enumerate(sizes.tolist()):
+        part, sample = slice(index * width, (index + 1) * width), slice(place, place + size)
+        yield FrequentStrings(
+            totals=totals[part],
+            signs=rows[part],
+            level=level,
+            sampled=texts[sample],
+            counts=counts[sample],
+        )
+        place += size
+
+
+def _values(arrays: Sequence[Array], frequent: Iterator[FrequentStrings]) -> list[ValueCounts]:
     kinds, lengths, is_spilled, integers, numbers, offsets, text, widths, narrow, spilled_bytes = arrays
     text_array = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
     stored = (pa.array(integers), pa.array(numbers), text_array)
@@ -227,7 +262,10 @@ def _values(arrays: Sequence[Array]) -> list[ValueCounts]:
     for kind, length, bounded, count in zip(kinds.tolist(), lengths.tolist(), is_spilled.tolist(), counts, strict=True):
         values = stored[kind].slice(places[kind], length)
         places[kind] += length
-        made.append(ValueCounts(values, count, next(spilled) if bounded else None))
+        known = next(spilled) if bounded else None
+        if known is not None and kind == _TEXTS:
+            known = replace(known, frequent=next(frequent))
+        made.append(ValueCounts(values, count, known))
     return made
 
 

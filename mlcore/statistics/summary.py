@@ -147,7 +147,7 @@ class ColumnSummary:
         distinct_exact: Whether ``distinct`` was counted, not estimated (to within 2 %).
         top: The twenty most frequent values with their rows, most frequent first, ties by value; empty for numbers
             and times of more different values than are kept apart.
-        top_error: How much too low a count of ``top`` may be; 0 is exact.
+        top_error: About how often a value that is not known, and so not in ``top``, occurs at most; 0 is exact.
         ranks: Rows of the most frequent value, of the second, and so on: a thousand at most; empty as ``top`` is.
         nan, infinite: Rows with such a value; also where none is finite.
         numeric: Of ``int64``, ``float64`` and ``bool`` with a finite value, otherwise ``None``.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlcore.accumulators import contingency, value_counts
+from mlcore.accumulators import contingency, frequent, value_counts
 from mlcore.accumulators.contingency import MOST_OUTCOMES, Bins, Contingency, number_keys
 from mlcore.accumulators.exact_sum import ExactSum, merged
 from mlcore.accumulators.hashing import hashed
@@ -145,6 +145,7 @@ def everything(rows: int) -> pa.Table:
             "integers": pa.array(generator.integers(-(2**62), 2**62, rows), mask=absent),
             "few": generator.integers(0, 20, rows) + label,
             "text": pa.array([f" né{value}" for value in generator.integers(0, 300, rows)], mask=~absent),
+            "words": [f"word {value}" for value in (generator.random(rows) ** 2 * 1_500).astype(int).tolist()],
             "flag": generator.random(rows) < 0.3,
             "moment": moments,
             "day": pa.array(generator.integers(0, 20_000, rows).astype(np.int32)).cast(pa.date32()),
@@ -169,6 +170,8 @@ def test_fifty_partitionings_and_orders_give_the_same_bytes(monkeypatch: pytest.
     """However the rows are divided, read in chunks and merged: one SHA-256, also beyond what is kept exactly."""
     monkeypatch.setattr(value_counts, "LIMIT", 600)
     monkeypatch.setattr(value_counts, "KEPT", 200)
+    monkeypatch.setattr(frequent, "BUCKETS", 64)
+    monkeypatch.setattr(frequent, "SAMPLED", 100)
     table = everything(2_000)
     whole = to_bytes(DatasetAccumulator.of(table.to_batches(), OPTIONS))
     generator = np.random.default_rng(11)
@@ -186,6 +189,7 @@ def test_fifty_partitionings_and_orders_give_the_same_bytes(monkeypatch: pytest.
     assert len(digests) == 1
     columns = from_bytes(whole).columns
     assert not columns["many"].values.complete
+    assert not columns["words"].values.complete
     assert columns["many"].weighted is not None
     assert columns["many"].weighted.rows == from_bytes(whole).weight
     assert from_bytes(whole).weight == round(sum(np.rint(table["weight"].to_numpy() * WEIGHT_STEPS)))
