@@ -217,7 +217,7 @@ def _described(found: Schema, config: PipelineConfig) -> Schema:
     """With the owners and docs of the pipeline file; keys have no range, for new rows have new keys."""
     from dataclasses import replace
 
-    by_column = {given.column or name: given for name, given in config.features.items()}
+    by_column = {column: given for name, given in config.features.items() for column in given.columns_of(name)}
     features = [
         replace(feature, doc=by_column[feature.name].doc, owner=by_column[feature.name].owner)
         if feature.name in by_column

@@ -45,8 +45,9 @@ class Trainer(Component):
         window = covered(inputs["examples"])
         weights, calibrating = self._weights(window), self._calibrating()
         further = (*(weights.columns if weights else ()), *([calibrating.timestamp] if calibrating else []))
+        columns = list(dict.fromkeys([*graph.training_contract, label.name, *further]))
         trained = train(
-            read_examples(inputs.paths("examples"), list(dict.fromkeys([*graph.contract, label.name, *further]))),
+            read_examples(inputs.paths("examples"), columns),
             GraphTransformer.of(graph),
             label=label.name,
             estimator=model.estimator,

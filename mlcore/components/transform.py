@@ -25,10 +25,11 @@ class Transform(Component):
         }
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
-        from mlcore.transform.graph import fit, write_graph
-        from mlcore.transform.specs import specs_from_config
+        from mlcore.transform.fitting import fit
+        from mlcore.transform.graph import write_graph
+        from mlcore.transform.specs import specs_of
 
-        specs = specs_from_config(self.config.features, self.config.data.columns)
+        specs = specs_of(self.config)
         graph = fit(specs, merged_states(inputs, "states", self.config.data.span))
         write_graph(outputs["transform_graph"].path, graph)
         outputs["transform_graph"].properties.update(features=len(graph.features))

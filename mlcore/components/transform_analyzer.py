@@ -9,7 +9,7 @@ from mlcore.core.types import ArtifactType, Json
 
 
 class TransformAnalyzer(SpanComponent):
-    """Accumulates vocabularies and moments of each training span once, all new spans in one Beam job."""
+    """Accumulates what the features must know of the rows of each training span once, all new spans in one Beam job."""
 
     input = ArtifactType.EXAMPLES
     output = ArtifactType.ANALYZER_STATE
@@ -18,20 +18,22 @@ class TransformAnalyzer(SpanComponent):
 
     @property
     def parameters(self) -> Mapping[str, Json]:
-        """What decides a state is which mapper reads which column; prose about a feature is no part of it."""
-        return {
-            name: feature.model_dump(mode="json", exclude={"doc", "owner"})
-            for name, feature in self.config.features.items()
-        }
+        """What is analyzed: prose about a feature, and options that only fitting needs, are no part of it."""
+        from mlcore.transform.analysis import analyses, columns_analyzed
+        from mlcore.transform.specs import specs_of
+
+        specs = specs_of(self.config)
+        columns: dict[str, Json] = {**columns_analyzed(specs)}
+        return {"analyses": [list(key) for key in analyses(specs)], "columns": columns}
 
     def run(self, tasks: Sequence[SpanTask]) -> None:
         from mlcore.ingest.examples import FILE_NAME
         from mlcore.transform.spans import analyze_spans
-        from mlcore.transform.specs import specs_from_config
+        from mlcore.transform.specs import specs_of
 
         analyze_spans(
             [task.source.path / FILE_NAME for task in tasks],
             [task.output.path for task in tasks],
-            specs_from_config(self.config.features, self.config.data.columns),
+            specs_of(self.config),
             engine=self.config.beam,
         )

@@ -2,29 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from mlcore.config.fields import Duration, Section
 
+Step = str | dict[str, dict[str, JsonValue]]
+
 
 class Feature(Section):
-    """One input of the model: a mapper by name, the column it reads (the feature's own name by default).
+    """One input of the model: a mapper by name, or a list of steps, and the columns it reads.
 
-    Keys beyond these are the mapper's own and are checked by it.
+    A step of a list is the name of a mapper, or the name with its options: ``{clip: {low: 0}}``. Beside a single name,
+    keys beyond these are the mapper's own and are checked by it. The column is that of the feature's own name by
+    default.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    transform: str
+    transform: str | tuple[Step, ...]
     column: str | None = None
+    columns: tuple[str, ...] = Field(default=(), description="Where the first step reads several")
     doc: str = ""
     owner: str = ""
+
+    @field_validator("transform", mode="before")
+    @classmethod
+    def _named_steps(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError("write the name of a mapper, or a list of steps")
+        return tuple(_step(step) for step in value)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Feature:
+        if self.column is not None and self.columns:
+            raise ValueError("write column or columns, not both")
+        if self.chained and self.options:
+            key = next(iter(self.options))
+            raise ValueError(f"{key[:60]!r} is no key of a feature with a list of steps; write it into its step")
+        return self
 
     @property
     def options(self) -> dict[str, JsonValue]:
         return dict(self.model_extra or {})
+
+    @property
+    def chained(self) -> bool:
+        """Whether ``transform`` is a list."""
+        return not isinstance(self.transform, str)
+
+    @property
+    def steps(self) -> tuple[tuple[str, dict[str, JsonValue]], ...]:
+        """Name and options of each step."""
+        if isinstance(self.transform, str):
+            return ((self.transform, self.options),)
+        return tuple((step, {}) if isinstance(step, str) else next(iter(step.items())) for step in self.transform)
+
+    def columns_of(self, name: str) -> tuple[str, ...]:
+        """The columns that the feature of this name reads first."""
+        return self.columns or (self.column or name,)
+
+
+def _step(step: Any) -> Any:
+    if isinstance(step, str):
+        return step
+    if not isinstance(step, Mapping) or len(step) != 1:
+        raise ValueError(f"a step is a name, or one name with its options such as {{clip: {{low: 0}}}}: {step!r:.80}")
+    ((name, options),) = step.items()
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"the options of {name!r:.60} are no mapping")
+    return {name: dict(options or {})}
 
 
 class Weights(Section):

@@ -90,7 +90,7 @@ class PipelineConfig(Section):
     @property
     def feature_columns(self) -> tuple[str, ...]:
         """The columns that features are made of, in the data's order."""
-        used = {feature.column or name for name, feature in self.features.items()}
+        used = {column for name, feature in self.features.items() for column in feature.columns_of(name)}
         return tuple(name for name in self.data.columns if name in used)
 
     @property
@@ -119,13 +119,8 @@ class PipelineConfig(Section):
     def _references_exist(self) -> PipelineConfig:
         columns = self.data.columns
         for name, feature in self.features.items():
-            column = feature.column or name
-            if column not in columns:
-                raise ValueError(f"features.{name}: column {column!r} is not in data.columns ({', '.join(columns)})")
-            if column == self.data.label.column:
-                raise ValueError(f"features.{name}: column {column!r} is the label's: a model must not see it")
-            if isinstance(self.data.split, ColumnSplit) and column == self.data.split.column:
-                raise ValueError(f"features.{name}: column {column!r} splits the rows: it is no feature")
+            for column in feature.columns_of(name):
+                self._check_column(name, column)
         self.statistics.check(columns)
         for part in self.evaluation.slices:
             for column in part:
@@ -143,6 +138,15 @@ class PipelineConfig(Section):
             raise ValueError("model.weights.classes: the label is an amount (data.label.task: regression), no class")
         if self.model.calibration and task == "regression":
             raise ValueError("model.calibration: the label is an amount (data.label.task: regression), no class")
+
+    def _check_column(self, name: str, column: str) -> None:
+        columns = self.data.columns
+        if column not in columns:
+            raise ValueError(f"features.{name}: column {column!r} is not in data.columns ({', '.join(columns)})")
+        if column == self.data.label.column:
+            raise ValueError(f"features.{name}: column {column!r} is the label's: a model must not see it")
+        if isinstance(self.data.split, ColumnSplit) and column == self.data.split.column:
+            raise ValueError(f"features.{name}: column {column!r} splits the rows: it is no feature")
 
     def _check_window(self) -> None:
         by_time = isinstance(self.data.split, TimeSplit)

@@ -55,7 +55,7 @@ def report_columns(config: PipelineConfig, *, extra: Sequence[str] = ()) -> tupl
 
     Keys that no feature reads, the label and its outcome are not among them.
     """
-    read = dict.fromkeys(feature.column or name for name, feature in config.features.items())
+    read = dict.fromkeys(column for name, feature in config.features.items() for column in feature.columns_of(name))
     kinds = config.data.columns
     return tuple(dict.fromkeys([*(name for name in read if kinds[name] not in ("date", "timestamp")), *extra]))
 

@@ -15,13 +15,13 @@ def check_pipeline(config: PipelineConfig) -> None:
     """
     from mlcore.evaluation.metrics import find_metric
     from mlcore.training.estimators import resolve_estimator
-    from mlcore.transform.specs import specs_from_config
+    from mlcore.transform.specs import specs_of
 
     if config.owned_schema is not None:
         from mlcore.schema.yaml_file import parse_yaml
 
         parse_yaml(config.owned_schema, where=f"config/schemas/{config.name}.yaml")
-    specs_from_config(config.features, config.data.columns)
+    specs_of(config)
     resolve_estimator(config.model.estimator, config.model.params)
     criteria = (criterion.metric for criterion in config.evaluation.validation_criteria)
     monitored = [config.monitor.performance.metric] if config.monitor else []

@@ -26,12 +26,15 @@ _CATEGORICAL = "categorical_features"
 
 
 class Transformer(Protocol):
-    """What training needs of a fitted transform: rows to a matrix, and which of its columns are categories."""
+    """What training needs of a fitted transform: rows to a matrix, and which of its columns are categories.
+
+    ``transform_training`` is for the rows it was fitted on: what it learnt from the label must not come from the row.
+    """
 
     @property
     def categorical_mask(self) -> tuple[bool, ...]: ...
 
-    def transform(self, X: pa.Table) -> npt.NDArray[np.float64]: ...  # noqa: N803 - scikit-learn's name
+    def transform_training(self, X: pa.Table) -> npt.NDArray[np.float64]: ...  # noqa: N803 - scikit-learn's name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +108,7 @@ def train(
     if _CATEGORICAL in model.get_params(deep=False) and _CATEGORICAL not in params and any(mask):
         model.set_params(**{_CATEGORICAL: np.array(mask)})
     rows = Rows(
-        features=transformer.transform(labelled),
+        features=transformer.transform_training(labelled),
         labels=labels,
         weights=weights.of(labelled, labels) if weights else None,
     )

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from mlcore.beam.combine import Shard, accumulate
 from mlcore.config.beam import Beam
-from mlcore.transform.specs import FeatureSpec, columns_analyzed
+from mlcore.transform.analysis import columns_analyzed
 from mlcore.transform.state import FILE_NAME, AnalyzerState, analyze, merge_states, write_state
+from mlcore.transform.steps import FeatureSpec
 
 
 def analyze_spans(

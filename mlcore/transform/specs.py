@@ -1,81 +1,152 @@
-"""The features of a pipeline file, checked against their mappers and the columns there are."""
+"""The features of a pipeline file as chains of steps, checked against their mappers and the columns there are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from mlcore.config.model import Feature
+from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import Json
 from mlcore.errors import ConfigError
+from mlcore.transform.analysis import needs
 from mlcore.transform.mappers import Mapper, make_mapper
+from mlcore.transform.steps import FeatureSpec, StepSpec, Typed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FeatureSpec:
-    """One feature before it is fitted.
+class Source:
+    """The rows that features are made of.
 
     Attributes:
-        name: Of the feature.
-        transform: Name of its mapper.
-        columns: Columns the mapper reads, in its order, with the type of each.
-        options: The mapper's options as written; what is not there has its default.
+        columns: Type by name.
+        label: Name of the label; "" where nothing may learn from it.
+        outcome: The column the label is made of, which no feature may read.
+        key: The columns of a row's key.
     """
 
-    name: str
-    transform: str
-    columns: tuple[tuple[str, str], ...]
-    options: Mapping[str, Json] = field(default_factory=dict)
-
-    def mapper(self) -> Mapper:
-        """The mapper with its options."""
-        return make_mapper(self.name, self.transform, self.options)
+    columns: Mapping[str, str]
+    label: str = ""
+    outcome: str = ""
+    key: tuple[str, ...] = ()
 
 
-def specs_from_config(features: Mapping[str, Feature], columns: Mapping[str, str]) -> tuple[FeatureSpec, ...]:
+def specs_of(config: PipelineConfig) -> tuple[FeatureSpec, ...]:
+    """The features of a pipeline file; see :func:`specs_from_config`."""
+    data = config.data
+    return specs_from_config(
+        config.features, data.columns, label=data.label.name, outcome=data.label.column, key=data.key
+    )
+
+
+def specs_from_config(
+    features: Mapping[str, Feature],
+    columns: Mapping[str, str],
+    *,
+    label: str = "",
+    outcome: str = "",
+    key: Sequence[str] = (),
+) -> tuple[FeatureSpec, ...]:
     """The features in the file's order.
 
     Args:
         features: As written.
         columns: Type name by column: ``data.columns`` of the pipeline file.
+        label: Name of the label column; without it no feature can learn from the label.
+        outcome: The column the label is made of, which no feature may read.
+        key: The columns of a row's key.
 
     Raises:
-        ConfigError: A mapper or an option is unknown or out of range, or a column is missing or of a type that the
-            mapper does not read. The message names the key and what is allowed.
+        ConfigError: A mapper or an option is unknown or out of range, a column is missing or of a kind that a step
+            does not read, steps do not fit together, or one would see the label. The message names the key and what is
+            allowed.
     """
-    return tuple(_spec(name, feature, columns) for name, feature in features.items())
+    source = Source(columns=columns, label=label, outcome=outcome, key=tuple(key))
+    specs = tuple(_spec(name, feature, source) for name, feature in features.items())
+    for spec in specs:
+        needs(spec)  # refuses what cannot be fitted
+    return specs
 
 
-def columns_read(specs: Sequence[FeatureSpec]) -> dict[str, str]:
-    """Type by name of every column that some feature reads, in order of the names."""
-    return dict(sorted(column for spec in specs for column in spec.columns))
+def _spec(name: str, feature: Feature, source: Source) -> FeatureSpec:
+    names = feature.columns_of(name)
+    columns = tuple((column, _kind(f"features.{name}", column, source)) for column in names)
+    kinds: tuple[str, ...] = tuple(kind for _, kind in columns)
+    steps = []
+    written = feature.steps
+    for place, (mapper_name, options) in enumerate(written):
+        where = f"features.{name}" + (f".transform.{place}" if feature.chained else "")
+        mapper = make_mapper(where, mapper_name, options)
+        _check_kinds(where, mapper, names if place == 0 else (f"the result of {written[place - 1][0]}",), kinds)
+        steps.append(_step(where, mapper, options, source))
+        kinds = (mapper.gives(kinds),)
+    if kinds[0] not in ("float64", "code", "matrix"):
+        raise ConfigError(
+            f"features.{name}.transform: its last step, {written[-1][0]}, gives {kinds[0]}, and a model takes numbers",
+            where=f"features.{name}.transform",
+            next_step="add a step that makes numbers, for instance vocabulary, one_hot or hash",
+        )
+    return FeatureSpec(name=name, columns=columns, steps=tuple(steps))
 
 
-def columns_analyzed(specs: Sequence[FeatureSpec]) -> dict[str, str]:
-    """Those of :func:`columns_read` that some feature must know all training rows of."""
-    analyzed = (spec.columns[0] for spec in specs if spec.mapper().analyzer is not None)
-    return dict(sorted(analyzed))
-
-
-def _spec(name: str, feature: Feature, columns: Mapping[str, str]) -> FeatureSpec:
-    mapper = make_mapper(name, feature.transform, feature.options)
-    read = (feature.column or name, *mapper.further_columns())
-    for column, allowed in zip(read, mapper.column_types(), strict=True):
-        if column not in columns:
+def _step(where: str, mapper: Mapper[Any], options: Mapping[str, Json], source: Source) -> StepSpec:
+    further = []
+    for one in mapper.further():
+        kind = _kind(f"{where}.{one.option}", one.column, source)
+        if kind not in one.kinds:
             raise ConfigError(
-                f"features.{name}: column {column!r} is not in data.columns",
-                where=f"features.{name}",
-                next_step=f"choose one of {', '.join(columns)}",
+                f"{where}.{one.option}: {mapper.name} cannot read {one.column!r} of type {kind}",
+                where=f"{where}.{one.option}",
+                next_step=f"it reads columns of type {', '.join(one.kinds)}",
             )
-        if columns[column] not in allowed:
-            raise ConfigError(
-                f"features.{name}.transform: {feature.transform} cannot read {column!r} of type {columns[column]}",
-                where=f"features.{name}.transform",
-                next_step=f"it reads columns of type {', '.join(allowed)}",
-            )
-    return FeatureSpec(
-        name=name,
-        transform=feature.transform,
-        columns=tuple((column, columns[column]) for column in read),
-        options=feature.options,
+        further.append((one.column, kind))
+    return StepSpec(
+        mapper=mapper.name,
+        options=options,
+        further=tuple(further),
+        learns_from=_learnt_from(where, mapper, source) if mapper.learns_label else (),
     )
+
+
+def _learnt_from(where: str, mapper: Mapper[Any], source: Source) -> Typed:
+    if not source.label or not source.key:
+        raise ConfigError(
+            f"{where}: {mapper.name} learns from the label, and there is none here",
+            where=where,
+            next_step="use it in a pipeline with data.label and data.key",
+        )
+    return ((source.label, "float64"), *((column, source.columns[column]) for column in source.key))
+
+
+def _kind(where: str, column: str, source: Source) -> str:
+    if column in (source.label, source.outcome):
+        raise ConfigError(
+            f"{where}: column {column!r} is the label's: a model must not see it",
+            where=where,
+            next_step="choose a column that is known when the model is asked",
+        )
+    if column not in source.columns:
+        raise ConfigError(
+            f"{where}: column {column!r} is not in data.columns",
+            where=where,
+            next_step=f"choose one of {', '.join(source.columns)}",
+        )
+    return source.columns[column]
+
+
+def _check_kinds(where: str, mapper: Mapper[Any], given: Sequence[str], kinds: Sequence[str]) -> None:
+    if not mapper.fewest <= len(kinds) <= mapper.most:
+        wanted = str(mapper.fewest) if mapper.fewest == mapper.most else f"{mapper.fewest} to {mapper.most}"
+        raise ConfigError(
+            f"{where}: {mapper.name} reads {wanted} column{'' if wanted == '1' else 's'} and is given {len(kinds)}",
+            where=where,
+            next_step="write columns: [...] for a first step that reads several; later steps read one result",
+        )
+    for name, kind in zip(given, kinds, strict=True):
+        if kind not in mapper.types:
+            raise ConfigError(
+                f"{where}.transform: {mapper.name} cannot read {name!r} of type {kind}",
+                where=f"{where}.transform",
+                next_step=f"it reads {', '.join(mapper.types)}",
+            )

@@ -3,7 +3,7 @@
 The payload of an AnalyzerState artifact:
 
     analyzer_state/
-    └── analyzers.bin    canonical JSON: a state for every analyzer and column
+    └── analyzers.bin    canonical JSON: a state for every analyzer and what it is of
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import pyarrow as pa
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+from mlcore.transform.analysis import analyzers_of
 from mlcore.transform.analyzers import ANALYZERS, Analyzer
-from mlcore.transform.contract import conform
-from mlcore.transform.specs import FeatureSpec, columns_analyzed
+from mlcore.transform.steps import FeatureSpec
 
 FILE_NAME = "analyzers.bin"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnalyzerState:
-    """Analyzers by (name of the analyzer, column), and how many rows they saw."""
+    """Analyzers by (name of the analyzer, what it is of), and how many rows they saw."""
 
     rows: int = 0
     analyzers: Mapping[tuple[str, str], Analyzer] = field(default_factory=dict)
@@ -68,12 +68,7 @@ def analyze(batch: pa.Table | pa.RecordBatch, specs: Sequence[FeatureSpec]) -> A
     Raises:
         DataError: A column is missing or of another type.
     """
-    columns = conform(batch, columns_analyzed(specs))
-    keys = dict.fromkeys((spec.mapper().analyzer, spec.columns[0][0]) for spec in specs)
-    return AnalyzerState(
-        rows=batch.num_rows,
-        analyzers={(kind, column): ANALYZERS[kind].of(columns[column]) for kind, column in keys if kind is not None},
-    )
+    return AnalyzerState(rows=batch.num_rows, analyzers=analyzers_of(batch, specs))
 
 
 def merge_states(states: Sequence[AnalyzerState]) -> AnalyzerState:

@@ -52,6 +52,16 @@ class GraphTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self.graph.apply(_to_arrow(X, self.graph.contract))
 
+    def transform_training(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
+        """:meth:`transform` for the rows the graph was fitted on, with their label and key.
+
+        What learnt from the label, such as ``target_encoding``, leaves out what it learnt from the row itself.
+
+        Raises:
+            DataError: As :meth:`transform`.
+        """
+        return self.graph.apply_training(_to_arrow(X, self.graph.training_contract))
+
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         return np.array(self.graph.feature_names, dtype=object)
 

@@ -14,7 +14,7 @@ from mlcore.errors import DataError
 from mlcore.training.model import ModelMetadata, load_model, save_model
 from mlcore.training.predict import predict_scores
 from mlcore.training.train import train
-from mlcore.transform.graph import fit
+from mlcore.transform.fitting import fit
 from mlcore.transform.spans import analyze_spans
 from mlcore.transform.specs import specs_from_config
 from mlcore.transform.state import analyze, read_states

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcore.config.model import Feature
-from mlcore.transform.graph import TransformGraph, fit
+from mlcore.transform.fitting import fit
+from mlcore.transform.graph import TransformGraph
 from mlcore.transform.specs import specs_from_config
 from mlcore.transform.state import AnalyzerState, analyze, merge_states
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from mlcore.core.types import Json
-from mlcore.transform.mappers.base import Floats, Mapper, to_floats
+from mlcore.transform.mappers.base import Column, Mapper
+from mlcore.transform.mappers.date_part import LocalOptions, part_of
+from mlcore.transform.values import TIMES
 
 
-class DayOfWeek(Mapper):
-    """0 for Monday to 6 for Sunday, of a date or of a timestamp in UTC."""
+class DayOfWeek(Mapper[LocalOptions]):
+    """0 for Monday to 6 for Sunday, of a date or of a timestamp."""
 
     name = "day_of_week"
-    types = ("date", "timestamp")
+    types = TIMES
+    options_model = LocalOptions
+    formula = "weekday of x"
 
-    def apply(self, columns: Sequence[pa.Array], constants: Mapping[str, Json]) -> Floats:
-        del constants
-        return to_floats(pc.day_of_week(columns[0]))
+    def gives(self, kinds: Sequence[str]) -> str:
+        del kinds
+        return "code"
+
+    def apply(self, columns: Sequence[Column], prepared: Any) -> Column:
+        del prepared
+        return part_of(columns[0], "day_of_week", self.options)

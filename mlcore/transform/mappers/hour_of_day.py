@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from mlcore.core.types import Json
-from mlcore.transform.mappers.base import Floats, Mapper, to_floats
+from mlcore.transform.mappers.base import Column, Mapper
+from mlcore.transform.mappers.date_part import LocalOptions, part_of
 
 
-class HourOfDay(Mapper):
-    """0 to 23, in UTC."""
+class HourOfDay(Mapper[LocalOptions]):
+    """0 to 23, of a timestamp."""
 
     name = "hour_of_day"
     types = ("timestamp",)
+    options_model = LocalOptions
+    formula = "hour of x"
 
-    def apply(self, columns: Sequence[pa.Array], constants: Mapping[str, Json]) -> Floats:
-        del constants
-        return to_floats(pc.hour(columns[0]))
+    def gives(self, kinds: Sequence[str]) -> str:
+        del kinds
+        return "code"
+
+    def apply(self, columns: Sequence[Column], prepared: Any) -> Column:
+        del prepared
+        return part_of(columns[0], "hour", self.options)

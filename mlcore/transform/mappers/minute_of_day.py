@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mlcore.core.types import Json
-from mlcore.transform.mappers.base import Floats, Mapper, to_floats
+from mlcore.transform.mappers.base import Column, Mapper, to_floats
+from mlcore.transform.mappers.date_part import LocalOptions, part_of
 
 
-class MinuteOfDay(Mapper):
-    """0 to 1439, of an integer written HHMM (2400 is midnight) or of a timestamp in UTC; NaN for 1275 and the like."""
+class MinuteOfDay(Mapper[LocalOptions]):
+    """0 to 1439, of a timestamp or of an integer written HHMM (2400 is midnight); not known for 1275 and the like."""
 
     name = "minute_of_day"
     types = ("int64", "timestamp")
+    options_model = LocalOptions
+    formula = "60 hour + minute of x"
 
-    def apply(self, columns: Sequence[pa.Array], constants: Mapping[str, Json]) -> Floats:
-        del constants
+    def gives(self, kinds: Sequence[str]) -> str:
+        del kinds
+        return "code"
+
+    def apply(self, columns: Sequence[Column], prepared: Any) -> Column:
+        del prepared
         (column,) = columns
-        if pa.types.is_timestamp(column.type):
-            return to_floats(pc.hour(column)) * 60 + to_floats(pc.minute(column))
-        hours, minutes = np.divmod(to_floats(column), 100)
-        valid = (hours >= 0) & (minutes < 60) & (hours * 60 + minutes <= 24 * 60)
-        return np.where(valid, (hours * 60 + minutes) % (24 * 60), np.nan)
+        if not isinstance(column, np.ndarray) and pa.types.is_timestamp(column.type):
+            return part_of(column, "hour", self.options) * 60 + part_of(column, "minute", self.options)
+        values = to_floats(column)
+        hours = np.floor(values / 100)
+        minutes = values - hours * 100
+        total = hours * 60 + minutes
+        valid = (hours >= 0) & (minutes < 60) & (total <= 24 * 60)
+        return np.where(valid, np.where(total == 24 * 60, 0.0, total), np.nan)

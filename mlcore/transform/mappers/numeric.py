@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import pyarrow as pa
-
-from mlcore.core.types import Json
-from mlcore.transform.mappers.base import Floats, Mapper, to_floats
+from mlcore.transform.mappers.base import Column, Mapper, NumberOptions, to_floats
 
 
-class Numeric(Mapper):
+class Numeric(Mapper[NumberOptions]):
     """The number itself; true is 1 and false is 0."""
 
     name = "numeric"
-    types = ("int64", "float64", "bool")
+    formula = "x"
 
-    def apply(self, columns: Sequence[pa.Array], constants: Mapping[str, Json]) -> Floats:
-        del constants
+    def apply(self, columns: Sequence[Column], prepared: Any) -> Column:
+        del prepared
         return to_floats(columns[0])

@@ -2,55 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
-from mlcore.core.types import Json
-from mlcore.transform.mappers.base import Floats, Mapper, Options, to_floats
+from mlcore.transform.mappers.base import Column, Further, Mapper, NumberOptions, to_floats
+from mlcore.transform.values import TIMES, Floats
 
 _DAYS_A_YEAR = 365.2425
 
 
-class YearsSinceOptions(Options):
-    """Up to when.
+class YearsSinceOptions(NumberOptions):
+    """Up to when."""
 
-    Attributes:
-        at: The column that holds the moment at which the age is asked for.
-    """
-
-    at: str
+    at: str = Field(description="The column that holds the moment at which the age is asked for")
 
 
-class YearsSince(Mapper):
+class YearsSince(Mapper[YearsSinceOptions]):
     """Years from the column to the column ``at``: of a year, the years' difference; of a date, days / 365.2425."""
 
     name = "years_since"
-    types = ("int64", "date", "timestamp")
+    types = ("int64", *TIMES)
     options_model = YearsSinceOptions
+    formula = "at - x, in years"
 
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
-        if not isinstance(options, YearsSinceOptions):
-            raise TypeError("years_since needs its own options")
-        self._at = options.at
+    def further(self) -> tuple[Further, ...]:
+        return (Further("at", self.options.at, TIMES),)
 
-    def further_columns(self) -> tuple[str, ...]:
-        return (self._at,)
-
-    def column_types(self) -> tuple[tuple[str, ...], ...]:
-        return (self.types, ("date", "timestamp"))
-
-    def apply(self, columns: Sequence[pa.Array], constants: Mapping[str, Json]) -> Floats:
-        del constants
+    def apply(self, columns: Sequence[Column], prepared: Any) -> Column:
+        del prepared
         since, at = columns
-        if pa.types.is_integer(since.type):
+        if isinstance(since, np.ndarray) or pa.types.is_integer(since.type):
             return to_floats(pc.year(at)) - to_floats(since)
-        return (_days(at) - _days(since)) / _DAYS_A_YEAR
+        return (days(at) - days(since)) / _DAYS_A_YEAR
 
 
-def _days(column: pa.Array) -> Floats:
+def days(column: Any) -> Floats:
+    """Days since 1970, with fractions."""
     if pa.types.is_timestamp(column.type):
         return to_floats(column.cast(pa.int64())) / 86_400e6
     return to_floats(column.cast(pa.int32()))

@@ -25,6 +25,8 @@ class TwoColumns(TransformerMixin, BaseEstimator):
     def transform(self, table):
         return np.column_stack([table["a"].to_numpy(), table["b"].to_numpy()])
 
+    transform_training = transform
+
     def __sklearn_is_fitted__(self):
         return True
 

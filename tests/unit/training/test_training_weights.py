@@ -14,7 +14,7 @@ from mlcore.training.model import ModelMetadata, load_model, save_model
 from mlcore.training.predict import predict_scores
 from mlcore.training.train import train
 from mlcore.training.weights import RowWeights
-from mlcore.transform.graph import fit
+from mlcore.transform.fitting import fit
 from mlcore.transform.specs import specs_from_config
 from mlcore.transform.state import analyze
 from mlcore.transform.transformer import GraphTransformer
@@ -34,6 +34,8 @@ class OneColumn(TransformerMixin, BaseEstimator):
 
     def transform(self, table):
         return table["x"].to_numpy().reshape(-1, 1)
+
+    transform_training = transform
 
     def __sklearn_is_fitted__(self):
         return True

@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 
 from mlcore.config.model import Feature
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, DataError
-from mlcore.transform.graph import TransformGraph, fit, read_graph, write_graph
+from mlcore.transform.fitting import fit
+from mlcore.transform.graph import TransformGraph, read_graph, write_graph
 from mlcore.transform.specs import specs_from_config
 from mlcore.transform.state import AnalyzerState, analyze, merge_states, read_states, write_state
 from mlcore.transform.transformer import GraphTransformer
@@ -243,6 +244,6 @@ def test_constants_are_canonical(graph):
     """The graph's JSON has sorted keys and the constants of each feature."""
     document = json.loads(graph.to_json())
     assert list(document) == sorted(document)
-    values = document["features"][0]["constants"]["values"]
+    values = document["features"][0]["steps"][0]["constants"]["values"]
     assert sorted(values) == ["</script>", "AA", "B6"]
     assert [document["features"][index]["name"] for index in (0, 5)] == ["carrier", "flag"]
