@@ -15,14 +15,16 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from mlcore.artifacts.blocks import Blocks
 from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payload, SpanComponent
+from mlcore.components.merging import CODE
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
 from mlcore.errors import ArtifactMissing, MlcoreError, SpansAwaited
 from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.runtime.attempts import attempt
-from mlcore.runtime.fingerprint import fingerprint
+from mlcore.runtime.fingerprint import code_digest, fingerprint
 from mlcore.runtime.logs import log_context
 from mlcore.runtime.pipeline import Graph, Node
 from mlcore.runtime.resolve import Resolver
@@ -237,7 +239,12 @@ def read_payloads(
             session.artifacts.verify(artifact)
         split = (splits or {}).get(key)
         payloads[key] = [Payload(artifact=artifact, path=_path(session, artifact, split)) for artifact in found]
-    return Inputs(payloads)
+    pipelines = {artifact.pipeline for found in artifacts.values() for artifact in found}
+    return Inputs(payloads, _blocks(session, pipelines.pop()) if len(pipelines) == 1 else None)
+
+
+def _blocks(session: Session, pipeline: str) -> Blocks:
+    return Blocks(store=session.artifacts, pipeline=pipeline, code=code_digest(CODE))
 
 
 def _path(session: Session, artifact: Artifact, split: SplitName | None) -> Path:
