@@ -192,7 +192,7 @@ def _opened(
     if kind == "parquet":
         found = {file: parquet_schema(file) for file in files}
         _check_equal({file: schema.names for file, schema in found.items()})
-        types = {each.name: _plain(each.type) for each in found[files[0]]}
+        types = {each.name: _plain(each, files[0]) for each in found[files[0]]}
     else:
         types = infer_json_types(files)
     return files, pa.schema([(name, given.get(name, type_)) for name, type_ in types.items()])
@@ -214,8 +214,24 @@ def _check_equal(named: Mapping[str, Sequence[str]]) -> None:
             )
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+def _plain(column: pa.Field, file: str) -> pa.DataType:
+    """The type a column is read in: of several that hold the same, one."""
+    is_, kind = pa.types, column.type
+    if is_.is_dictionary(kind):
+        kind = kind.value_type
+    if is_.is_nested(kind) or is_.is_time(kind) or is_.is_duration(kind) or is_.is_interval(kind):
+        raise MalformedData(
+            f"column {quoted(column.name, limit=40)} is of type {quoted(str(kind), limit=80)}, which cannot be read",
+            where=file,
+            next_step="flatten it in the export: a column has one value a row; times and durations as numbers",
+        )
+    if is_.is_timestamp(kind):
+        return pa.timestamp("us", tz=kind.tz)
+    if is_.is_large_string(kind) or is_.is_string_view(kind):
+        return pa.string()
+    if is_.is_large_binary(kind) or is_.is_binary_view(kind) or is_.is_fixed_size_binary(kind):
+        return pa.binary()
+    return kind
 
 
 def _csv_schema(named: Mapping[str, list[str]], options: CsvOptions, given: Mapping[str, pa.DataType]) -> pa.Schema:

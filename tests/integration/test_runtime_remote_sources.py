@@ -123,7 +123,7 @@ def test_a_server_that_refuses_or_is_away_is_told_and_tried_again(project: Proje
     assert only_examples(project, name="r") == "8 spans, 8 new"
 
 
-class Flaky(MemoryFileSystem):
+class Flaky(MemoryFileSystem):  # type: ignore[misc]
     """A file system whose connection breaks after so many reads."""
 
     protocol = "flaky"

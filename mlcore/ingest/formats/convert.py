@@ -11,11 +11,13 @@ from mlcore.errors import quoted
 
 Mask = npt.NDArray[np.bool_]
 _EXPECTED = {
-    pa.int64(): "a whole number",
+    pa.string(): "text",
+    pa.int64(): "a whole number of 64 bits",
     pa.float64(): "a number",
     pa.bool_(): "true or false",
     pa.date32(): "a date like 2013-01-31",
     pa.timestamp("us", tz="UTC"): "a moment with an offset like 2013-01-31T10:00:00Z",
+    pa.timestamp("us"): "a moment like 2013-01-31T10:00:00",
 }
 _WHITE = " \t\n\r\v\f"
 _TRUE, _FALSE = ("1", "true", "TRUE", "True"), ("0", "false", "FALSE", "False")
@@ -28,7 +30,7 @@ def expected(kind: pa.DataType) -> str:
 
 def decoded(cells: pa.Array) -> tuple[pa.Array, Mask]:
     """Bytes as strings, and where they are no UTF-8; a cell that is none becomes null."""
-    return _cast(cells, pa.string())
+    return cast(cells, pa.string())
 
 
 def converted(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
@@ -37,7 +39,7 @@ def converted(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
         return cells, np.zeros(len(cells), bool)
     if kind == pa.bool_():
         return _truth(pc.utf8_trim(cells, " \t"))
-    return _cast(
+    return cast(
         as_numbers(cells)
         if pa.types.is_primitive(kind) and not pa.types.is_temporal(kind)
         else pc.utf8_trim(cells, " \t"),
@@ -62,7 +64,8 @@ def _truth(cells: pa.Array) -> tuple[pa.Array, Mask]:
     return pc.if_else(known, true, pa.scalar(None, pa.bool_())), bad
 
 
-def _cast(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
+def cast(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
+    """Values in another type, and where they cannot be; a value that cannot becomes null."""
     try:
         return cells.cast(kind), np.zeros(len(cells), bool)
     except pa.ArrowInvalid:

@@ -49,6 +49,12 @@ class CsvOptions:
                     where=f"data.source.{key}",
                     next_step="choose one ASCII character, for instance , or ; or a tab",
                 )
+        if self.delimiter == self.quote:
+            raise ConfigError(
+                f"{quoted(self.quote)} is the delimiter and the quote",
+                where="data.source.quote",
+                next_step="choose another, or an empty one where quotes are ordinary text",
+            )
         return Dialect(self.delimiter.encode(), self.quote.encode() or None)
 
 
@@ -167,8 +173,11 @@ class _Reader:
             return
         decoder = codecs.getincrementaldecoder(name)("surrogateescape")
         try:
+            first = True
             for piece in pieces(self.path):
-                yield decoder.decode(piece).encode("utf-8", "surrogatepass")
+                text = decoder.decode(piece)
+                yield (text.removeprefix("\ufeff") if first else text).encode("utf-8", "surrogatepass")
+                first = first and not text
             yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
         except UnicodeError as error:
             raise MalformedData(

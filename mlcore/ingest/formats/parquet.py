@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlcore.errors import MalformedData, quoted
-from mlcore.ingest.blocks import BadRow, Block, Reason
-from mlcore.ingest.formats.convert import converted, expected
-from mlcore.ingest.places import open_binary, partitions
+from mlcore.ingest.blocks import TEXT_LIMIT, BadRow, Block, Reason
+from mlcore.ingest.formats.convert import Mask, cast, converted, expected
+from mlcore.ingest.places import is_url, open_binary, partitions
 
 BATCH_ROWS = 65_536
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+_BUFFER_BYTES = 1 << 20
 
 
 def read_parquet(path: str, types: Mapping[str, pa.DataType]) -> Iterator[Block]:
     """The columns of the types, in their order; other columns are left out.
 
-    Integers and floats of any width, decimals for floats, moments of any unit and zone, and dictionaries are taken
-    where their values keep their meaning; a moment without a zone is not, for nobody knows when it was.
+    Integers and floats of any width, decimals for floats, texts and whole numbers, moments of any unit and zone, and
+    dictionaries are taken where their values keep their meaning; nanoseconds are cut to microseconds. A moment without
+    a zone is not taken, for nobody knows when it was, nor is what has several values.
 
     Raises:
         MalformedData: It is no Parquet, is damaged, or lacks a column in a type that can be taken.
@@ -29,7 +34,7 @@ def read_parquet(path: str, types: Mapping[str, pa.DataType]) -> Iterator[Block]
     folders = partitions(path)
     with open_binary(path) as stream:
         try:
-            file = pq.ParquetFile(stream)
+            file = pq.ParquetFile(stream, **_buffers(path))
             present = file.schema_arrow
             _check(path, present, types, folders)
             names = [name for name in types if name in present.names]
@@ -67,6 +72,11 @@ def parquet_schema(path: str) -> pa.Schema:
     return schema
 
 
+def _buffers(path: str) -> dict[str, int | bool]:
+    """A row group may be as large as the file: of a local file a column is read a piece at a time."""
+    return {} if is_url(path) else {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
+
+
 def _check(path: str, present: pa.Schema, types: Mapping[str, pa.DataType], folders: Mapping[str, str | None]) -> None:
     for name, kind in types.items():
         if name not in present.names and name not in folders:
@@ -86,8 +96,7 @@ def _check(path: str, present: pa.Schema, types: Mapping[str, pa.DataType], fold
             raise MalformedData(
                 f"column {name} is of type {present.field(name).type} in the file and {kind} is asked for",
                 where=path,
-                next_step="write the file's type in data.columns, or correct the export"
-                + (" (moments need a time zone)" if pa.types.is_timestamp(kind) else ""),
+                next_step=_instead(kind, present.field(name).type),
             )
 
 
@@ -98,14 +107,30 @@ def _takes(kind: pa.DataType, given: pa.DataType) -> bool:
         return True
     is_ = pa.types
     if is_.is_string(kind):
-        return bool(is_.is_large_string(given) or is_.is_binary(given) or is_.is_string_view(given))
+        return _is_text(given) or bool(is_.is_decimal(given))
     if is_.is_timestamp(kind):
         return bool(is_.is_timestamp(given)) and (given.tz is None) == (kind.tz is None)
     if is_.is_floating(kind):
         return bool(is_.is_integer(given) or is_.is_floating(given) or is_.is_decimal(given))
     if is_.is_integer(kind):
-        return bool(is_.is_integer(given))
+        return bool(is_.is_integer(given) or (is_.is_decimal(given) and given.scale == 0))
+    if is_.is_binary(kind):
+        return _is_text(given)
     return bool(is_.is_date(kind) and is_.is_date(given))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    is_ = pa.types
+    kinds = (is_.is_string, is_.is_large_string, is_.is_string_view, is_.is_binary, is_.is_large_binary)
+    return any(each(kind) for each in (*kinds, is_.is_binary_view, is_.is_fixed_size_binary))
+
+
+def _instead(kind: pa.DataType, given: pa.DataType) -> str:
+    if pa.types.is_nested(given):
+        return "flatten it in the export: a column has one value a row"
+    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(given):
+        return "write moments with a time zone: nobody knows when others were"
+    return "write the file's type in data.columns, or correct the export"
 
 
 def _block(
@@ -122,9 +147,8 @@ def _block(
             values, faults = converted(given, kind)
         columns.append(values)
         for index in np.flatnonzero(faults & ~wrong).tolist():
-            shown = quoted(given[index].as_py(), limit=60)
-            message = f"column {name}: {shown} is not {expected(kind)}"
-            text = quoted(batch.slice(index, 1).to_pylist()[0], limit=500)
+            message = f"column {name}: {_shown(given[index])} is not {expected(kind)}"
+            text = ",".join(_shown(batch.column(each)[index]) for each in batch.schema.names)[:TEXT_LIMIT]
             reason = Reason.UNDECODABLE if pa.types.is_string(kind) else Reason.UNPARSABLE
             bad.append(BadRow(file=path, line=row + index, reason=reason, message=message, column=name, text=text))
         wrong |= faults
@@ -136,24 +160,35 @@ def _block(
     return Block(file=path, rows=rows, lines=lines, bad=tuple(bad))
 
 
-def _as(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, np.ndarray]:
-    """Values in another type, and where that is impossible: there the value becomes null."""
+def _as(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
+    """Values in another type, and where that is impossible: there the value becomes null.
+
+    Nanoseconds are cut to microseconds; no calendar has a moment before the year 1 or after 9999.
+    """
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    try:
-        values = values.cast(kind, safe=not pa.types.is_floating(kind))
-        values.validate(full=pa.types.is_string(kind))
-        return values, np.zeros(len(values), bool)
-    except pa.ArrowInvalid:
-        single = [_single(value, kind) for value in values]
-    wrong = np.array([found is None for found in single]) & values.is_valid().to_numpy(zero_copy_only=False)
-    return pa.array([None if found is None else found.as_py() for found in single], kind), wrong
+    if pa.types.is_string(kind) and _is_text(values.type):
+        return cast(values.cast(pa.binary()), kind)  # for text in a file need not be UTF-8
+    cut = pa.types.is_timestamp(values.type) and values.type.unit == "ns"
+    if pa.types.is_floating(kind) or cut:
+        return values.cast(kind, safe=False), np.zeros(len(values), bool)
+    values, wrong = cast(values, kind)
+    if pa.types.is_temporal(kind):
+        outside = pc.or_(pc.less(values, _bound(kind, _FIRST)), pc.greater(values, _bound(kind, _LAST)))
+        outside = pc.fill_null(outside, False).to_numpy(zero_copy_only=False)  # noqa: FBT003
+        values, wrong = pc.if_else(pa.array(outside), pa.scalar(None, kind), values), wrong | outside
+    return values, wrong
 
 
-def _single(value: pa.Scalar, kind: pa.DataType) -> pa.Scalar | None:
+def _bound(kind: pa.DataType, moment: datetime) -> pa.Scalar:
+    if not pa.types.is_timestamp(kind):
+        return pa.scalar(moment.date(), kind)
+    return pa.scalar(moment if kind.tz else moment.replace(tzinfo=None), kind)
+
+
+def _shown(value: pa.Scalar) -> str:
     try:
-        found = pa.array([value.as_py()], value.type).cast(kind)
-        found.validate(full=True)
-    except (pa.ArrowInvalid, ValueError):
-        return None
-    return found[0] if found.null_count == 0 else None
+        return quoted(value.as_py(), limit=60)
+    except (OverflowError, ValueError):  # a moment that Python has none for, or text that is no UTF-8
+        plain = value.cast(pa.int64() if pa.types.is_temporal(value.type) else pa.binary())
+        return quoted(plain.as_py(), limit=60)
