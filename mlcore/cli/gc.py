@@ -21,7 +21,7 @@ def gc(
     from mlcore.runtime.gc import collect
 
     with session() as stores:
-        garbage = collect(stores.artifacts, stores.metadata, dry_run=dry_run)
+        garbage = collect(stores.artifacts, stores.metadata, dry_run=dry_run, scratch=stores.scratch)
     if not garbage:
         notes.print("nothing to collect")
         return

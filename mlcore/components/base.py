@@ -100,6 +100,7 @@ class Component(ABC):
         code: Modules and packages below ``mlcore`` whose source decides the outputs, apart from the component's own.
         libraries: Distributions whose version decides the outputs.
         without: Names of the spans of its inputs' windows that are not there, and that the run does without.
+        scratch: A folder for what makes another attempt at the same work shorter; it is removed when one succeeded.
     """
 
     inputs: ClassVar[Mapping[str, ArtifactType]]
@@ -111,6 +112,7 @@ class Component(ABC):
         self.config = config
         self.request = request
         self.without: tuple[str, ...] = ()
+        self.scratch: Path | None = None
 
     @property
     def parameters(self) -> Mapping[str, Json]:

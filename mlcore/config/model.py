@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from mlcore.config.fields import Duration, Section
+from mlcore.config.tune import Tune
 
 Step = str | dict[str, dict[str, JsonValue]]
 
@@ -110,3 +111,11 @@ class Model(Section):
     params: dict[str, JsonValue] = Field(default_factory=dict)
     weights: Weights | None = None
     calibration: Calibration | None = None
+    tune: Tune | None = None
+
+    @model_validator(mode="after")
+    def _searched_or_given(self) -> Model:
+        for name in self.tune.search if self.tune else ():
+            if name in self.params:
+                raise ValueError(f"params.{name} is also in tune.search; leave it out of params")
+        return self

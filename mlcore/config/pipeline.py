@@ -18,6 +18,7 @@ from mlcore.config.fields import ByteSize, Duration, Length, Name, Schedule, Sec
 from mlcore.config.model import Feature, Model
 from mlcore.config.monitor import Monitor
 from mlcore.config.statistics import Statistics
+from mlcore.config.tune import AMOUNT_METRICS
 from mlcore.core.window import is_whole
 
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
@@ -136,6 +137,9 @@ class PipelineConfig(Section):
             raise ValueError(f"model.weights.column: column {weights.column!r} is not in data.columns")
         if weights and weights.classes is not None and task == "regression":
             raise ValueError("model.weights.classes: the label is an amount (data.label.task: regression), no class")
+        metric = self.model.tune.metric if self.model.tune else None
+        if metric is not None and (metric in AMOUNT_METRICS) != (task == "regression"):
+            raise ValueError(f"model.tune.metric: {metric} is no metric of a {task} label")
         if self.model.calibration and task == "regression":
             raise ValueError("model.calibration: the label is an amount (data.label.task: regression), no class")
 

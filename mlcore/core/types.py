@@ -32,6 +32,7 @@ class ArtifactType(StrEnum):
     ANOMALIES = "Anomalies"
     ANALYZER_STATE = "AnalyzerState"
     TRANSFORM_GRAPH = "TransformGraph"
+    HYPER_PARAMETERS = "HyperParameters"
     MODEL = "Model"
     EVALUATION = "Evaluation"
     BLESSING = "Blessing"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from mlcore.artifacts.blocks import blocks_below
 from mlcore.artifacts.store import ArtifactStore, execution_of
@@ -19,6 +22,7 @@ _LOG = logging.getLogger(__name__)
 DEFAULT_MIN_AGE_SECONDS = 600.0
 _MERGED = (ArtifactType.STATISTICS, ArtifactType.ANALYZER_STATE)
 _MOST = 1_000_000
+_SCRATCH_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +40,7 @@ def collect(
     *,
     dry_run: bool,
     min_age_seconds: float = DEFAULT_MIN_AGE_SECONDS,
+    scratch: Path | None = None,
 ) -> tuple[Garbage, ...]:
     """Remove the folders that no LIVE artifact lies in and no running execution writes to, and stale blocks of spans.
 
@@ -47,6 +52,7 @@ def collect(
         metadata: Who says what is published.
         dry_run: Say what would be removed, and remove and close nothing.
         min_age_seconds: Executions that began later are left alone.
+        scratch: Where work that was not ended keeps what another attempt can use: that of a week ago goes, too.
 
     Raises:
         ArtifactError: A folder cannot be removed.
@@ -72,7 +78,18 @@ def collect(
     if not dry_run:
         for garbage in found:
             artifacts.delete(garbage.uri)
-    return found
+    return (*found, *_scratch(scratch, dry_run=dry_run))
+
+
+def _scratch(folder: Path | None, *, dry_run: bool) -> Iterator[Garbage]:
+    for kept in sorted(folder.iterdir()) if folder is not None and folder.is_dir() else ():
+        files = [file.stat() for file in (kept, *kept.rglob("*"))]
+        if time.time() - max(file.st_mtime for file in files) < _SCRATCH_SECONDS:
+            continue
+        size_bytes = sum(file.st_size for file in files)
+        yield Garbage(uri=str(kept), size_bytes=size_bytes, reason="nobody went on with this work for a week")
+        if not dry_run:
+            shutil.rmtree(kept, ignore_errors=True)
 
 
 def _blocks(artifacts: ArtifactStore, metadata: MetadataStore, min_age_seconds: float) -> Iterator[Garbage]:

@@ -7,6 +7,7 @@ transaction, or never: killed at any moment, a rerun finds the lock free, abando
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -167,7 +168,7 @@ def _run_locked(
         readable = read_payloads(session, inputs, splits)
         begun = session.metadata.begin(execution, _ids(inputs))
         try:
-            with log_context(execution=begun.id), attempt(session, [begun.id]):
+            with log_context(execution=begun.id), attempt(session, [begun.id]), _scratch(session, component, execution):
                 _run(session, component, begun.id, readable)
         except AlreadyPublished:
             reused = _reuse(session, execution, inputs)
@@ -175,6 +176,17 @@ def _run_locked(
                 raise
             return reused[0], ExecutionState.CACHED
         return begun.id, ExecutionState.COMPLETE
+
+
+@contextmanager
+def _scratch(session: Session, component: Component, execution: NewExecution) -> Iterator[None]:
+    """The component's scratch folder: kept until an attempt succeeds; whoever uses it makes it."""
+    if execution.fingerprint is None:
+        yield
+        return
+    component.scratch = session.scratch / execution.fingerprint.removeprefix("sha256:")
+    yield
+    shutil.rmtree(component.scratch, ignore_errors=True)
 
 
 def _run(session: Session, component: Component, execution_id: int, inputs: Inputs) -> None:

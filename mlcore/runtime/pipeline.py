@@ -22,6 +22,7 @@ from mlcore.components.statistics_gen import StatisticsGen
 from mlcore.components.trainer import Trainer
 from mlcore.components.transform import Transform
 from mlcore.components.transform_analyzer import TransformAnalyzer
+from mlcore.components.tuner import Tuner
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import SplitName
 from mlcore.errors import ConfigError, quoted
@@ -36,6 +37,19 @@ class Part(StrEnum):
     REFERENCE = "reference"
     CURRENT = "current"
     LABELLED = "labelled"
+    TUNING = "tuning"
+    FITTED = "fitted"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of a window it stands for; none for all there are."""
+        match self:
+            case Part.ALL:
+                return ()
+            case Part.FITTED:
+                return (Part.TRAIN, Part.TUNING)
+            case _:
+                return (self,)
 
     @property
     def rows(self) -> SplitName | None:
@@ -169,7 +183,7 @@ VALIDATOR_WITH_SERVING = replace(
 TRANSFORM_ANALYZER = Node(
     name="transform_analyzer",
     component=TransformAnalyzer,
-    inputs={"source": FromNode("example_gen", part=Part.TRAIN)},
+    inputs={"source": FromNode("example_gen", part=Part.FITTED)},
     after=("example_validator",),
 )
 TRANSFORM = Node(
@@ -183,6 +197,14 @@ TRAINER = Node(
     inputs={
         "examples": FromNode("example_gen", part=Part.TRAIN),
         "transform_graph": FromNode("transform", "transform_graph"),
+    },
+)
+TUNER = Node(
+    name="tuner",
+    component=Tuner,
+    inputs={
+        "examples": FromNode("example_gen", part=Part.TUNING),
+        "states": FromNode("transform_analyzer", part=Part.TUNING),
     },
 )
 EVALUATOR = Node(
@@ -220,7 +242,11 @@ def retraining_graph(config: PipelineConfig) -> Graph:
     if config.data.serving is not None:
         validator = (SERVING_EXAMPLE_GEN, SERVING_STATISTICS_GEN, VALIDATOR_WITH_SERVING)
     data = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, *validator, TRANSFORM_ANALYZER, TRANSFORM)
-    return Graph(nodes=(*data, TRAINER, EVALUATOR, INFRA_VALIDATOR, PUSHER))
+    trainer: tuple[Node, ...] = (TRAINER,)
+    if config.model.tune is not None:
+        found = {"hyper_parameters": FromNode(TUNER.name, "hyper_parameters")}
+        trainer = (TUNER, replace(TRAINER, inputs={**TRAINER.inputs, **found}))
+    return Graph(nodes=(*data, *trainer, EVALUATOR, INFRA_VALIDATOR, PUSHER))
 
 
 def monitoring_graph(config: PipelineConfig) -> Graph:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
 from functools import cached_property
 
 from mlcore.config.data import TimeSplit
@@ -41,6 +41,18 @@ def training_window(config: PipelineConfig, request: RunRequest) -> TrainingWind
         evaluation=request.eval or config.window.eval if config.data.split.by == "time" else None,
         label_delay=config.data.label.delay,
     )
+
+
+def tuning_interval(config: PipelineConfig, request: RunRequest) -> Interval | None:
+    """What hyperparameters are searched on: the training window of the newest moment of ``model.tune.every``."""
+    tune = config.model.tune
+    if tune is None:
+        return None
+    as_of = request.as_of
+    if tune.every is not None:
+        first = datetime.combine(config.start_date, time(), tzinfo=UTC)
+        as_of = first + (as_of - first) // tune.every * tune.every
+    return training_window(config, replace(request, as_of=as_of)).train
 
 
 def monitor_window(config: PipelineConfig, request: RunRequest) -> MonitorWindow:
@@ -166,6 +178,8 @@ class Resolver:
         for part, interval in self._parts.items():
             spans = list(interval.spans(self.config.data.span))
             there = [span for span in spans if span not in gone]
+            if part is Part.TUNING and there:
+                continue  # hyperparameters are searched on what there is of an earlier window
             if len(there) < len(spans) and len(there) < _needed(self._share(part), len(spans)):
                 return False
         return True
@@ -195,14 +209,16 @@ class Resolver:
     def spans(self, part: Part) -> tuple[Span, ...]:
         """The spans of one part of the window, in time order, each once."""
         parts = self._parts
-        wanted = parts.values() if part is Part.ALL else [parts[part]]
+        wanted = [parts[one] for one in part.parts if one in parts] or parts.values()
         return tuple(sorted({span for interval in wanted for span in interval.spans(self.config.data.span)}))
 
     @cached_property
     def _parts(self) -> dict[Part, Interval]:
         if not self.monitoring:
             window = training_window(self.config, self.request)
-            return {Part.TRAIN: window.train, Part.EVALUATION: window.evaluation}
+            tuned = tuning_interval(self.config, self.request)
+            parts = {Part.TRAIN: window.train, Part.EVALUATION: window.evaluation}
+            return parts if tuned is None else {**parts, Part.TUNING: tuned}
         seen = monitor_window(self.config, self.request)
         champion = self._required_baseline()
         reference = Interval(start=champion.train_start, end=champion.train_end)
@@ -271,7 +287,8 @@ class Resolver:
     def _of_spans(self, artifacts: Sequence[Artifact], spans: Sequence[Span], node: str) -> tuple[Artifact, ...]:
         by_span = {artifact.span: artifact for artifact in artifacts}
         missing = [span for span in spans if span not in by_span]
-        if missing and not self._may_miss:
+        window = {span for part in self._parts if part is not Part.TUNING for span in self.spans(part)}
+        if window.intersection(missing) and not self._may_miss:
             raise MetadataError(
                 f"{node} made nothing for {len(missing)} spans of the window, the first is {missing[0].label}",
                 next_step="run it again: the champion, and with it the window, changed while the run was under way",

@@ -20,6 +20,7 @@ class Session:
 
     Attributes:
         extracts: Where spans of databases are kept as files.
+        scratch: Where work that was not ended keeps what another attempt can use, a folder a fingerprint.
         variables: What ``${NAME}`` in a pipeline file stands for.
     """
 
@@ -28,6 +29,7 @@ class Session:
     artifacts: ArtifactStore
     project: Path
     extracts: Path
+    scratch: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -50,6 +52,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
             artifacts=ArtifactStore(settings.artifacts),
             project=settings.project,
             extracts=settings.home / "extracts",
+            scratch=settings.home / "scratch",
             variables=settings.variables,
         )
     finally:

@@ -16,7 +16,21 @@ import numpy.typing as npt
 
 from mlcore.errors import ModelError, UntrustedModel, quoted
 
+BOOSTERS = (
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+    "xgboost.sklearn.XGBRFClassifier",
+    "xgboost.sklearn.XGBRFRegressor",
+)
+"""Their libraries read trees from bytes of their own, which are not checked here: what keeps a crafted one out is the
+digest that every artifact is verified by."""
+
 ALLOWED_TYPES = (
+    "collections.OrderedDict",
     "functools.partial",
     "mlcore.transform.transformer.GraphTransformer",
     "sklearn.calibration._CalibratedClassifier",
@@ -25,6 +39,7 @@ ALLOWED_TYPES = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
+    *BOOSTERS,
 )
 Integers = npt.NDArray[np.int64]
 _NEXT = "do not load this file; train the model again, or find out who changed it"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from mlcore.core.types import Json
 from mlcore.errors import ModelError, quoted
 
 _REQUIRED = ("fit", "predict", "get_params")
 _SEED = "random_state"
+_CATEGORICAL = "categorical_features"
 _WHERE = "model.estimator"
 
 
@@ -34,7 +37,7 @@ def resolve_estimator(path: str, params: Mapping[str, Json]) -> Any:
     """
     cls = _find_class(path)
     allowed = _parameter_names(cls)
-    for name in params:
+    for name in params if not _takes_any(cls) else ():
         if name not in allowed:
             raise ModelError(
                 f"{cls.__name__} has no parameter {quoted(name)}{_meant(name, allowed)}",
@@ -52,6 +55,13 @@ def resolve_estimator(path: str, params: Mapping[str, Json]) -> Any:
             where="model.params",
             next_step="correct the parameters in the pipeline file",
         ) from error
+
+
+def with_categories(model: Any, params: Mapping[str, Json], mask: Sequence[bool]) -> Any:
+    """The estimator, told which features are categories, where it can be and the parameters do not say it."""
+    if _CATEGORICAL in model.get_params(deep=False) and _CATEGORICAL not in params and any(mask):
+        model.set_params(**{_CATEGORICAL: np.array(mask)})
+    return model
 
 
 def _find_class(path: str) -> type[Any]:
@@ -125,4 +135,11 @@ def _meant(name: str, names: Iterable[str]) -> str:
 def _parameter_names(cls: type[Any]) -> list[str]:
     parameters = inspect.signature(cls).parameters.values()
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [parameter.name for parameter in parameters if parameter.kind in named]
+    names = [parameter.name for parameter in parameters if parameter.kind in named]
+    return sorted({*names, *cls().get_params(deep=False)}) if _takes_any(cls) else names
+
+
+def _takes_any(cls: type[Any]) -> bool:
+    """Whether it hands parameters on by ``**kwargs``, as boosters do with aliases: then only it knows their names."""
+    parameters = inspect.signature(cls).parameters.values()
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +32,15 @@ METADATA_FILE = "model.json"
 LIBRARIES = ("numpy", "scikit-learn", "scipy", "skops")
 
 
-def library_versions() -> dict[str, str]:
-    """The installed versions that decide a model's bits."""
-    return {name: _version(name) for name in LIBRARIES}
+def library_versions(estimator: str = "") -> dict[str, str]:
+    """The installed versions that decide a model's bits; of an estimator by its import path also its own library's."""
+    return {name: _version(name) for name in (*LIBRARIES, *distributions_of(estimator))}
+
+
+def distributions_of(estimator: str) -> tuple[str, ...]:
+    """The distributions of an estimator's top-level package, where that is not scikit-learn or this one."""
+    package = estimator.partition(".")[0]
+    return () if package in ("", "sklearn", "mlcore") else tuple(sorted(set(packages_distributions().get(package, ()))))
 
 
 def _version(name: str) -> str:

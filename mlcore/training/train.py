@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from mlcore.core.types import Json
 from mlcore.errors import DataError, ModelError, quoted
 from mlcore.training.calibrate import Calibrating
-from mlcore.training.estimators import resolve_estimator
+from mlcore.training.estimators import resolve_estimator, with_categories
+from mlcore.training.fit import Rows, fit_estimator
 from mlcore.training.weights import RowWeights
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 TRANSFORM_STEP = "transform"
 ESTIMATOR_STEP = "estimator"
-_CATEGORICAL = "categorical_features"
 
 
 class Transformer(Protocol):
@@ -35,20 +35,6 @@ class Transformer(Protocol):
     def categorical_mask(self) -> tuple[bool, ...]: ...
 
     def transform_training(self, X: pa.Table) -> npt.NDArray[np.float64]: ...  # noqa: N803 - scikit-learn's name
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
-    """What an estimator is fitted on."""
-
-    features: npt.NDArray[np.float64]
-    labels: npt.NDArray[Any]
-    weights: npt.NDArray[np.float64] | None
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
-        """Some of them."""
-        weights = None if self.weights is None else self.weights[mask]
-        return Rows(features=self.features[mask], labels=self.labels[mask], weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,28 +81,21 @@ def train(
         ModelError: The estimator is unknown, or refuses its parameters or the rows.
     """
     model = resolve_estimator(estimator, params)
-    labelled, labels = _labelled(table, label)
+    labelled, rows = labelled_rows(table, transformer.transform_training, label=label, weights=weights)
     if _is_classifier(model):
-        _check_classes(labels, label)
+        _check_classes(rows.labels, label)
     elif calibrating:
         raise ModelError(
             f"{type(model).__name__} is no classifier: it gives no probabilities to calibrate",
             where="model.calibration",
             next_step="remove model.calibration, or choose a classifier",
         )
-    mask = transformer.categorical_mask
-    if _CATEGORICAL in model.get_params(deep=False) and _CATEGORICAL not in params and any(mask):
-        model.set_params(**{_CATEGORICAL: np.array(mask)})
-    rows = Rows(
-        features=transformer.transform_training(labelled),
-        labels=labels,
-        weights=weights.of(labelled, labels) if weights else None,
-    )
+    with_categories(model, params, transformer.categorical_mask)
     if calibrating is None:
-        _fit(model, rows, threads)
+        fit_estimator(model, rows, threads)
     else:
         held = calibrating.held_back(labelled)
-        _fit(model, rows.where(~held), threads)
+        fit_estimator(model, rows.where(~held), threads)
         by = rows.where(held)
         model = calibrating.calibrated(model, by.features, by.labels, by.weights)
     return Trained(
@@ -125,6 +104,23 @@ def train(
         unlabelled=table.num_rows - labelled.num_rows,
         classes=tuple(getattr(model, "classes_", np.empty(0)).tolist()),
     )
+
+
+def labelled_rows(
+    table: pa.Table,
+    transform: Callable[[pa.Table], npt.NDArray[np.float64]],
+    *,
+    label: str,
+    weights: RowWeights | None = None,
+) -> tuple[pa.Table, Rows]:
+    """The rows that have a label, as they are and as an estimator takes them.
+
+    Raises:
+        DataError: No row has a label, or a weight is none.
+    """
+    labelled, labels = _labelled(table, label)
+    weighed = weights.of(labelled, labels) if weights else None
+    return labelled, Rows(features=transform(labelled), labels=labels, weights=weighed)
 
 
 def _pipeline(transformer: Transformer, model: Any) -> Pipeline:
@@ -164,25 +160,3 @@ def _is_classifier(model: Any) -> bool:
     from sklearn.base import is_classifier
 
     return bool(is_classifier(model))
-
-
-def _fit(model: Any, rows: Rows, threads: int) -> None:
-    from sklearn.utils.validation import has_fit_parameter
-    from threadpoolctl import threadpool_limits
-
-    if rows.weights is not None and not has_fit_parameter(model, "sample_weight"):
-        raise ModelError(
-            f"{type(model).__name__} cannot weigh rows: its fit takes no sample_weight",
-            where="model.weights",
-            next_step="remove model.weights, or choose another estimator",
-        )
-    weighed = {} if rows.weights is None else {"sample_weight": rows.weights}
-    with threadpool_limits(limits=threads):
-        try:
-            model.fit(rows.features, rows.labels, **weighed)
-        except (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError) as error:
-            raise ModelError(
-                f"{type(model).__name__} could not be fitted: {quoted(str(error), limit=400)}",
-                where="model",
-                next_step="correct model.params, or give features that need it an option such as missing: 0",
-            ) from error

@@ -1,0 +1,57 @@
+"""One fit: rows as a matrix, labels and weights, in a fixed number of threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcore.errors import ModelError, quoted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """What an estimator is fitted on."""
+
+    features: npt.NDArray[np.float64]
+    labels: npt.NDArray[Any]
+    weights: npt.NDArray[np.float64] | None
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
+        """Some of them."""
+        weights = None if self.weights is None else self.weights[mask]
+        return Rows(features=self.features[mask], labels=self.labels[mask], weights=weights)
+
+
+def fit_estimator(model: Any, rows: Rows, threads: int = 1) -> None:
+    """Fit an estimator.
+
+    Args:
+        model: Follows scikit-learn's conventions.
+        rows: What to fit on.
+        threads: Of BLAS and OpenMP. It is fixed because results of BLAS change with it.
+
+    Raises:
+        ModelError: It refuses the rows, or cannot weigh them.
+    """
+    from sklearn.utils.validation import has_fit_parameter
+    from threadpoolctl import threadpool_limits
+
+    if rows.weights is not None and not has_fit_parameter(model, "sample_weight"):
+        raise ModelError(
+            f"{type(model).__name__} cannot weigh rows: its fit takes no sample_weight",
+            where="model.weights",
+            next_step="remove model.weights, or choose another estimator",
+        )
+    weighed = {} if rows.weights is None else {"sample_weight": rows.weights}
+    with threadpool_limits(limits=threads):
+        try:
+            model.fit(rows.features, rows.labels, **weighed)
+        except (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError) as error:
+            raise ModelError(
+                f"{type(model).__name__} could not be fitted: {quoted(str(error), limit=400)}",
+                where="model",
+                next_step="correct model.params, or give features that need it an option such as missing: 0",
+            ) from error
