@@ -121,10 +121,7 @@ class Tuner(Component):
         columns = list(transformer.graph.training_contract)
         label, weights = self.config.data.label.name, row_weights(self.config, covered(fitted))
         rows = [
-            read_training_rows(
-                self.config, [payload.path for payload in part], list(transformer.graph.training_contract)
-            )
-            for part in (fitted, judged)
+            read_training_rows(self.config, [payload.path for payload in part], columns) for part in (fitted, judged)
         ]
         return Fold(
             fitted=labelled_rows(rows[0], transformer.transform_training, label=label, weights=weights)[1],
