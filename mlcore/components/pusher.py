@@ -44,7 +44,7 @@ class Pusher(Component):
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         decision = self._decide(inputs)
-        blocked = [reason for reason in decision.reasons if ": passed: " not in reason]
+        blocked = [reason for reason in decision.reasons if ": blocked: " in reason]
         verdict = "blessed" if decision.push else "not pushed: " + "; ".join(blocked)
         document: dict[str, Json] = {
             "model": inputs.one("model").artifact.digest,

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.evaluation.rows import About
+from mlcore.evaluation.task import Task
 from mlcore.ingest.examples import read_examples
-from mlcore.training.model import load_model
+from mlcore.training.model import load_model, read_metadata
 from mlcore.training.predict import predict_scores
 
 
@@ -38,6 +40,19 @@ def read_judged(config: PipelineConfig, examples: Sequence[Path]) -> Judged:
     rows = rows.filter(pc.is_valid(rows[label]))
     days = rows[config.data.event_timestamp].cast(pa.timestamp("us")).cast(pa.date32())
     return Judged(rows=rows, labels=rows[label], days=days)
+
+
+def about(config: PipelineConfig, judged: Judged, model: Path) -> About:
+    """What an evaluation has to know of the rows besides their labels."""
+    asked, columns = config.evaluation, judged.rows
+    return About(
+        task=Task(config.data.task),
+        classes=read_metadata(model).classes,
+        clusters=judged.days if asked.cluster is None else columns[asked.cluster],
+        weights=None if asked.weight is None else columns[asked.weight],
+        queries=None if asked.query is None else columns[asked.query],
+        key=config.data.key,
+    )
 
 
 def score(model: Path, rows: pa.Table) -> npt.NDArray[np.float64]:

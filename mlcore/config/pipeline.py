@@ -123,10 +123,9 @@ class PipelineConfig(Section):
             for column in feature.columns_of(name):
                 self._check_column(name, column)
         self.statistics.check(columns)
-        for part in self.evaluation.slices:
-            for column in part:
-                if column not in columns:
-                    raise ValueError(f"evaluation.slices: column {column!r} is not in data.columns")
+        for name, column in self.evaluation.columns:
+            if column not in columns:
+                raise ValueError(f"evaluation.{name}: column {column!r} is not in data.columns")
         self._check_window()
         self._check_model()
         return self

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Unpack
+
 import pyarrow as pa
 
 from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.evaluate import CONFIDENCE
 from mlcore.evaluation.measure import measure_slices
-from mlcore.evaluation.rows import checked_scores, labelled_rows
+from mlcore.evaluation.metrics import Metric
+from mlcore.evaluation.rows import About, Column, prepare
 from mlcore.evaluation.sample import Floats
 from mlcore.evaluation.values import Comparison
 
 
 def compare(
-    labels: pa.Array | pa.ChunkedArray,
+    labels: Column,
     challenger: Floats,
     champion: Floats,
     *,
     columns: pa.Table,
     config: EvaluationConfig,
-    clusters: pa.Array | pa.ChunkedArray | None = None,
     confidence: float = CONFIDENCE,
+    own: Mapping[str, Metric] | None = None,
+    **about: Unpack[About],
 ) -> Comparison:
     """Paired differences of every metric of every slice, with intervals.
 
@@ -28,19 +33,19 @@ def compare(
     much narrower than those of either metric.
 
     Args:
-        labels: 0, 1 or null; rows without a label are left out.
-        challenger: Its probability of 1.
+        labels: Of each row; rows without a label are left out.
+        challenger: Its probability of 1, or its prediction.
         champion: The champion's, for the same rows.
-        columns: A table of the same rows that holds the columns of the slices.
+        columns: A table of the same rows that holds the columns of the slices, and of the key.
         config: Metrics, slices, and how many rows a slice must have.
-        clusters: Rows with equal values may depend on one another.
         confidence: Of the two-sided intervals.
+        own: Metrics that only this pipeline has, by name.
+        about: Task, clusters, weights and the like: :class:`~mlcore.evaluation.rows.About`.
 
     Raises:
-        ConfigError: A metric or a slice's column is unknown.
-        DataError: No row has a label, or one is neither 0 nor 1.
-        ModelError: A score is no probability.
+        ConfigError: A metric or a slice's column is unknown, or has no meaning for the task.
+        DataError: No row has a label, or one cannot be.
+        ModelError: A score cannot be.
     """
-    rows = labelled_rows(labels, columns, clusters)
-    scores = [checked_scores(given, rows, given=len(labels)) for given in (challenger, champion)]
-    return measure_slices(rows, scores, config, confidence)
+    rows = prepare(labels, [challenger, champion], columns, config.measured_slices, about)
+    return measure_slices(rows, config, confidence, own)

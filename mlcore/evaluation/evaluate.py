@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Unpack
+
 import pyarrow as pa
 
 from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.measure import measure_slices
-from mlcore.evaluation.rows import checked_scores, labelled_rows
+from mlcore.evaluation.metrics import Metric
+from mlcore.evaluation.rows import About, Column, prepare
 from mlcore.evaluation.sample import Floats
 from mlcore.evaluation.values import Evaluation
 
@@ -14,29 +18,30 @@ CONFIDENCE = 0.95
 
 
 def evaluate(
-    labels: pa.Array | pa.ChunkedArray,
+    labels: Column,
     scores: Floats,
     *,
     columns: pa.Table,
     config: EvaluationConfig,
-    clusters: pa.Array | pa.ChunkedArray | None = None,
     confidence: float = CONFIDENCE,
+    own: Mapping[str, Metric] | None = None,
+    **about: Unpack[About],
 ) -> Evaluation:
-    """Every metric of every slice, with intervals.
+    """Every metric of every slice, with intervals; the same bits for every order of the rows.
 
     Args:
-        labels: 0, 1 or null; rows without a label are left out.
-        scores: The model's probability of 1, for the same rows.
-        columns: A table of the same rows that holds the columns of the slices.
+        labels: Of each row; rows without a label are left out. Of two classes 0 or 1.
+        scores: The model's probability of 1, or its prediction, for the same rows; a column a class where there are
+            several.
+        columns: A table of the same rows that holds the columns of the slices, and of the key.
         config: Metrics, slices, and how many rows a slice must have.
-        clusters: Rows with equal values may depend on one another: for instance the day, which shares its weather.
-            Without it, and where all rows are of one cluster, rows are taken as independent.
         confidence: Of the two-sided intervals.
+        own: Metrics that only this pipeline has, by name.
+        about: Task, clusters, weights and the like: :class:`~mlcore.evaluation.rows.About`.
 
     Raises:
-        ConfigError: A metric or a slice's column is unknown.
-        DataError: No row has a label, or one is neither 0 nor 1.
-        ModelError: A score is no probability.
+        ConfigError: A metric or a slice's column is unknown, or has no meaning for the task.
+        DataError: No row has a label, or one cannot be.
+        ModelError: A score cannot be.
     """
-    rows = labelled_rows(labels, columns, clusters)
-    return measure_slices(rows, [checked_scores(scores, rows, given=len(labels))], config, confidence)
+    return measure_slices(prepare(labels, [scores], columns, config.measured_slices, about), config, confidence, own)

@@ -2,25 +2,63 @@
 
 evaluation/
 ├── evaluation.json    metrics with intervals, by slice
-└── comparison.json    differences from the champion on the same rows; only where there was one
+├── comparison.json    differences from the champion on the same rows; only where there was one
+├── dummy.json         differences from a constant prediction; only where there was no champion
+├── verdict.json       what each criterion says
+└── curves.json        calibration, precision and recall by threshold, quantiles of residuals
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from mlcore.errors import ArtifactMissing
+from mlcore.core.digests import canonical_json
+from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+from mlcore.evaluation import verdict as verdicts
+from mlcore.evaluation.curves import Curves
+from mlcore.evaluation.gates import Verdict
 from mlcore.evaluation.values import Comparison, Evaluation, Slices
 
 EVALUATION_FILE = "evaluation.json"
 COMPARISON_FILE = "comparison.json"
+DUMMY_FILE = "dummy.json"
+VERDICT_FILE = "verdict.json"
+CURVES_FILE = "curves.json"
+
+_T = TypeVar("_T")
 
 
-def write(folder: Path, evaluation: Evaluation, comparison: Comparison | None = None) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """All that is written of a model's evaluation.
+
+    Attributes:
+        comparison: With the champion on the same rows; ``None`` where there was none.
+        dummy: With a constant prediction; ``None`` where there was a champion.
+    """
+
+    evaluation: Evaluation
+    comparison: Comparison | None = None
+    dummy: Comparison | None = None
+    verdict: Verdict | None = None
+    curves: Curves | None = None
+
+
+def write(folder: Path, judgement: Judgement) -> None:
     """Write an evaluation folder; it exists and is empty."""
-    (folder / EVALUATION_FILE).write_bytes(evaluation.to_json())
-    if comparison is not None:
-        (folder / COMPARISON_FILE).write_bytes(comparison.to_json())
+    (folder / EVALUATION_FILE).write_bytes(judgement.evaluation.to_json())
+    if judgement.comparison is not None:
+        (folder / COMPARISON_FILE).write_bytes(judgement.comparison.to_json())
+    if judgement.dummy is not None:
+        (folder / DUMMY_FILE).write_bytes(judgement.dummy.to_json())
+    if judgement.verdict is not None:
+        (folder / VERDICT_FILE).write_bytes(canonical_json(verdicts.to_document(judgement.verdict)))
+    if judgement.curves is not None:
+        (folder / CURVES_FILE).write_bytes(canonical_json(judgement.curves.to_document()))
 
 
 def read(folder: Path) -> Evaluation:
@@ -48,5 +86,33 @@ def read_comparison(folder: Path) -> Comparison | None:
     Raises:
         ArtifactCorrupt: The file is something else.
     """
-    path = folder / COMPARISON_FILE
-    return Slices.from_json(path.read_bytes()) if path.exists() else None
+    return _optional(folder / COMPARISON_FILE, Slices.from_json)
+
+
+def read_judgement(folder: Path) -> Judgement:
+    """All that was written into a folder.
+
+    Raises:
+        ArtifactMissing: There is no evaluation.
+        ArtifactCorrupt: A file is something else.
+    """
+    return Judgement(
+        evaluation=read(folder),
+        comparison=read_comparison(folder),
+        dummy=_optional(folder / DUMMY_FILE, Slices.from_json),
+        verdict=_optional(folder / VERDICT_FILE, lambda data: verdicts.from_document(json.loads(data))),
+        curves=_optional(folder / CURVES_FILE, lambda data: Curves.from_document(json.loads(data))),
+    )
+
+
+def _optional(path: Path, parse: Callable[[bytes], _T]) -> _T | None:
+    if not path.exists():
+        return None
+    try:
+        return parse(path.read_bytes())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactCorrupt(
+            f"a part of an evaluation cannot be read: {quoted(str(error))}",
+            where=str(path),
+            next_step="evaluate the model again",
+        ) from error

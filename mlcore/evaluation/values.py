@@ -10,12 +10,12 @@ from typing import Any
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, quoted
-from mlcore.evaluation.intervals import bounds
+from mlcore.evaluation.intervals import Spread, bounds
 
 SliceValue = str | int | float | bool | None
 SliceKey = tuple[tuple[str, SliceValue], ...]
 OVERALL: SliceKey = ()
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +30,8 @@ class MetricValue:
         rows: Rows it was computed on.
         standard_error: Of the estimate.
         clusters: Groups of rows that are independent of one another; ``None``: every row is.
+        degrees: Of freedom of Student's t; ``None``: the normal distribution.
+        trials: Of a proportion: the number of independent rows that would be as sure.
         least: Smallest possible value, where there is one.
         most: Largest possible value, where there is one.
     """
@@ -41,19 +43,18 @@ class MetricValue:
     rows: int
     standard_error: float
     clusters: int | None = None
+    degrees: float | None = None
+    trials: float | None = None
     least: float | None = None
     most: float | None = None
 
+    @property
+    def spread(self) -> Spread:
+        return Spread(error=self.standard_error, clusters=self.clusters, degrees=self.degrees, trials=self.trials)
+
     def at(self, confidence: float) -> MetricValue:
         """The same estimate with an interval of another confidence."""
-        return estimate(
-            self.value,
-            standard_error=self.standard_error,
-            clusters=self.clusters,
-            rows=self.rows,
-            confidence=confidence,
-            limits=(self.least, self.most),
-        )
+        return estimate(self.value, self.spread, rows=self.rows, confidence=confidence, limits=(self.least, self.most))
 
     def __str__(self) -> str:
         value, lower, upper = (f"{round(number, 4) + 0.0:.4f}" for number in (self.value, self.lower, self.upper))
@@ -61,24 +62,20 @@ class MetricValue:
 
 
 def estimate(
-    value: float,
-    *,
-    standard_error: float,
-    clusters: int | None,
-    rows: int,
-    confidence: float,
-    limits: tuple[float | None, float | None],
+    value: float, spread: Spread, *, rows: int, confidence: float, limits: tuple[float | None, float | None]
 ) -> MetricValue:
     """A value with its interval."""
-    lower, upper = bounds(value, standard_error, clusters, confidence, limits)
+    lower, upper = bounds(value, spread, confidence, limits)
     return MetricValue(
         value=value,
         lower=lower,
         upper=upper,
         confidence=confidence,
         rows=rows,
-        standard_error=standard_error,
-        clusters=clusters,
+        standard_error=spread.error,
+        clusters=spread.clusters,
+        degrees=spread.degrees,
+        trials=spread.trials,
         least=limits[0],
         most=limits[1],
     )
@@ -91,14 +88,14 @@ class SliceResult:
     Attributes:
         key: Column and value pairs; empty for all rows.
         rows: Rows of the slice.
-        positives: Rows of the positive class among them.
+        positives: Rows of the positive class among them; of several classes or none ``None``.
         metrics: By name.
         missing: Why a metric is not there, by name.
     """
 
     key: SliceKey
     rows: int
-    positives: int
+    positives: int | None
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
 
@@ -162,9 +159,20 @@ def slice_name(key: SliceKey) -> str:
     return ", ".join(f"{column}={_bounded(value)}" for column, value in key) or "all rows"
 
 
+def slice_id(key: SliceKey) -> str:
+    """For programs: ``overall``, or ``origin=JFK,carrier=B6``."""
+    return ",".join(f"{column}={_text(value)}" for column, value in key) or "overall"
+
+
 def _bounded(value: SliceValue) -> str:
-    text = "missing" if value is None else str(value)
+    text = _text(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _text(value: SliceValue) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "missing" if value is None else str(value)
 
 
 def _dump(result: SliceResult) -> Json:

@@ -212,6 +212,7 @@ EVALUATOR = Node(
     component=Evaluator,
     inputs={
         "examples": FromNode("example_gen", part=Part.EVALUATION),
+        "training": FromNode("example_gen", part=Part.TRAIN),
         "model": FromNode("trainer", "model"),
         "baseline": Baseline(),
     },

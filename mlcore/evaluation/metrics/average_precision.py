@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from mlcore.evaluation.metrics.base import Metric
-from mlcore.evaluation.sample import Floats, Sample
+from mlcore.evaluation.metrics.averages import Averaged, averaged
+from mlcore.evaluation.metrics.base import Measured, Undefined, both_classes
+from mlcore.evaluation.sample import Sample
 
 
-class AveragePrecision(Metric):
+@dataclass(frozen=True)
+class AveragePrecision(Averaged):
     """Mean, over the positive rows, of the precision among rows scored at least as high.
 
     With T(s) and R(s) the shares of all rows that are positive, and that are any, with a score of at least s, and p the
@@ -18,18 +22,30 @@ class AveragePrecision(Metric):
 
     name = "average_precision"
     higher_is_better = True
-    needs_both_classes = True
 
-    def measure(self, sample: Sample) -> tuple[float, Floats]:
-        ranking, rows = sample.ranking, sample.rows
-        share = sample.positives / rows
-        at_least = np.cumsum((ranking.positives + ranking.negatives)[::-1])[::-1] / rows
-        true = np.cumsum(ranking.positives[::-1])[::-1] / rows
-        precision = true / at_least
-        mass = ranking.positives / rows
-        value = float(mass @ precision) / share
-        gained = np.cumsum(mass / at_least)
-        lost = np.cumsum(mass * precision / at_least)
-        of_positive = (precision - value + gained - lost) / share
-        of_negative = -lost / share
-        return value, np.where(sample.positive, of_positive[ranking.group], of_negative[ranking.group])
+    def measure(self, sample: Sample) -> Measured:
+        if not sample.classes:
+            return average_precision(sample)
+        if self.average == "micro":
+            raise Undefined("the precisions of several classes have no micro average: choose macro or weighted")
+        sides = [(index, sample.of_class(index)) for index in range(sample.classes)]
+        found = [(index, average_precision(side)) for index, side in sides if side.positives and side.negatives]
+        return averaged(sample, found, self.average)
+
+
+def average_precision(sample: Sample) -> Measured:
+    """Of one class against the rest."""
+    both_classes(sample)
+    ranking, total = sample.ranking, sample.total
+    mass = ranking.positives / total
+    share = float(mass.sum())
+    at_least = np.cumsum((ranking.positives + ranking.negatives)[::-1])[::-1] / total
+    true = np.cumsum(mass[::-1])[::-1]
+    precision = true / at_least
+    value = float(mass @ precision) / share
+    gained = np.cumsum(mass / at_least)
+    lost = np.cumsum(mass * precision / at_least)
+    of_positive = (precision - value + gained - lost) / share
+    of_negative = -lost / share
+    influence = np.where(sample.positive, of_positive[ranking.group], of_negative[ranking.group])
+    return Measured(value, sample.weighted(influence) * (sample.rows / total))

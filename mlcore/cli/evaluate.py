@@ -1,0 +1,135 @@
+"""``mlcore evaluate file|show``: how good scores are, with or without a pipeline.
+
+Exit code 0: told. 2: it could not be evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlcore.cli.context import console
+from mlcore.cli.data.output import printable
+from mlcore.errors import ConfigError, MlcoreError, quoted
+
+if TYPE_CHECKING:
+    from mlcore.evaluation.scored import ScoredEvaluation
+    from mlcore.evaluation.values import Slices
+
+_LOG = logging.getLogger(__name__)
+COULD_NOT = 2
+_SHOWN = 60
+
+evaluate = typer.Typer(help="How good scores are: metrics with intervals, by slice, and gates.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(evaluate, name="evaluate")
+
+
+@evaluate.command("file")
+def evaluate_file(
+    file: Annotated[str, typer.Argument(help="CSV, JSON Lines or Parquet: a file, glob, folder or URL.")],
+    label: Annotated[str, typer.Option(help="Column of what happened: 0 or 1, a number, or a class.")],
+    score: Annotated[list[str], typer.Option(help="Column of the prediction; of several classes one each, in order.")],
+    baseline_score: Annotated[
+        list[str] | None, typer.Option(help="Column of another model's prediction: paired differences from it, too.")
+    ] = None,
+    slice_: Annotated[
+        list[str] | None,
+        typer.Option("--slice", help="COL, COL,COL (a cross), COL[0,10] (ranges), COL[month] (time); repeatable."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="By default all: e.g. roc_auc, precision(threshold=0.3); repeatable.")
+    ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column: how much each row counts.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Column: rows with equal values are not independent.")] = None,
+    query: Annotated[str | None, typer.Option(help="Of a ranking: column of what is ranked together.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="binary, multiclass, regression or ranking; by default what the columns say.")
+    ] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="Of several classes: the label of each --score, in order.")
+    ] = None,
+    min_slice_rows: Annotated[int, typer.Option(min=1, help="Smaller slices are left out, and named.")] = 1,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
+) -> None:
+    """Every metric of every slice of scored rows, with its interval: exit code 0 told, 2 could not."""
+    try:
+        if not 0.0 < confidence < 1.0:
+            raise ConfigError(f"--confidence is {confidence:g}", next_step="give a number between 0 and 1, as 0.95")
+        from mlcore.evaluation.scored import ScoredFile, evaluate_table
+        from mlcore.ingest.tables import open_table
+
+        asked = ScoredFile(
+            label=label,
+            scores=tuple(score),
+            baseline=tuple(baseline_score or ()),
+            slices=tuple(_terms(text) for text in slice_ or ()),
+            metrics=tuple(metric or ()),
+            weight=weight,
+            cluster=cluster,
+            query=query,
+            task=task,
+            classes=tuple(class_ or ()),
+            min_slice_rows=min_slice_rows,
+            confidence=confidence,
+        )
+        found = evaluate_table(open_table(file).read(), asked)
+    except MlcoreError as error:
+        _give_up(str(error))
+    except Exception as error:
+        _LOG.exception("the evaluation of %s broke", file)
+        _give_up(f"the file could not be evaluated: {type(error).__name__}: {quoted(str(error))}")
+    if as_json:
+        typer.echo(json.dumps(found.to_document(), indent=2, ensure_ascii=False))
+    else:
+        _show(found, file)
+
+
+def _terms(text: str) -> tuple[str, ...]:
+    """``month,origin`` is a cross; the commas within brackets belong to their ranges."""
+    terms, depth = [""], 0
+    for mark in text:
+        depth += (mark == "[") - (mark == "]")
+        if mark == "," and not depth:
+            terms.append("")
+        else:
+            terms[-1] += mark
+    return tuple(term.strip() for term in terms if term.strip())
+
+
+def _show(found: ScoredEvaluation, file: str) -> None:
+    console.print(_table(f"{file}: {found.evaluation.overall.rows:,} rows", found.evaluation))
+    if found.differences is not None:
+        console.print(_table("difference from the baseline, on the same rows", found.differences))
+
+
+def _table(title: str, results: Slices) -> Table:
+    table = Table(title=Text(printable(title, 100)), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("slice", "rows", "metric", "value", f"{results.confidence:.4g} interval"):
+        table.add_column(heading, justify="right" if heading in ("rows", "value") else "left", overflow="fold")
+    for result in results.results[:_SHOWN]:
+        first = (printable(result.name, 60), f"{result.rows:,}")
+        for name, value in result.metrics.items():
+            interval = f"{value.lower:.4g} to {value.upper:.4g}"
+            table.add_row(*map(Text, (*first, name, f"{value.value:.4g}", interval)))
+            first = ("", "")
+        for name, reason in result.missing.items():
+            table.add_row(*map(Text, (*first, name, "", reason)))
+            first = ("", "")
+    if len(results.results) > _SHOWN:
+        table.caption = f"... and {len(results.results) - _SHOWN} more slices: --json has all"
+    return table
+
+
+def _give_up(message: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"error: {message}", style="red", markup=False, highlight=False)
+    raise typer.Exit(COULD_NOT)
