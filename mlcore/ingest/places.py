@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, TypeVar
 from urllib.parse import unquote
 
 from mlcore.core.digests import digest_chunks, digest_json
@@ -25,6 +25,7 @@ _FILE_URL = "file://"
 _CHUNK_BYTES = 1 << 20
 _REMOTE_BLOCK_BYTES = 1 << 22
 """So much of a remote file is asked for at once, and held."""
+_REMOTE_BUFFER_BYTES = 1 << 16
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _BUCKETS = {"s3", "gs", "abfs"}
 _EXTRAS = {"s3": "pip install 'mlcore[s3]'", "gs": "pip install gcsfs", "gcs": "pip install gcsfs"}
@@ -153,7 +154,8 @@ def open_binary(path: str) -> IO[bytes]:
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
     options = {"block_size": _REMOTE_BLOCK_BYTES}
-    return cast("IO[bytes]", _Remote(path, _asked(path, lambda system, inner: system.open(inner, "rb", **options))))
+    remote = _Remote(path, _asked(path, lambda system, inner: system.open(inner, "rb", **options)))
+    return io.BufferedReader(remote, _REMOTE_BUFFER_BYTES)
 
 
 def unreadable(path: str, error: Exception) -> DataError:
@@ -319,9 +321,10 @@ class _Remote(io.RawIOBase):
     def __init__(self, url: str, inner: Any) -> None:
         self._url, self._inner = url, inner
 
-    def read(self, size: int | None = -1) -> bytes:
-        found: bytes = self._told(lambda: self._inner.read(-1 if size is None else size))
-        return found
+    def readinto(self, buffer: Any) -> int:
+        found: bytes = self._told(lambda: self._inner.read(len(buffer)))
+        buffer[: len(found)] = found
+        return len(found)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         found: int = self._told(lambda: self._inner.seek(offset, whence))
