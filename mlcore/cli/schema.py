@@ -86,19 +86,24 @@ def accept(
     feature: Annotated[str | None, typer.Option(help="Only anomalies of this feature.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only anomalies of this kind.")] = None,
     anomalies: Annotated[Path | None, typer.Option(help="What mlcore data validate --json wrote.")] = None,
+    run: Annotated[str | None, typer.Option(help="Of a pipeline: what this run found; by default the newest.")] = None,
     data: Annotated[str | None, typer.Option(help="Or the data itself: it is checked now.")] = None,
     environment: Annotated[
         str | None, typer.Option(help="A missing feature is not expected there, and stays elsewhere.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write the change; otherwise it is only shown.")] = False,
 ) -> None:
-    """The smallest change of a schema after which an anomaly is none, as a diff; --yes writes it, comments stay."""
+    """The smallest change of a schema after which an anomaly is none, as a diff; --yes writes it, comments stay.
+
+    Of a pipeline, the anomalies are those of its newest run, unless others are given.
+    """
     from mlcore.schema.accept import accept as accept_one
     from mlcore.schema.yaml_file import read_text
 
     path = _path(name)
     changed = before = _read(str(path))
-    for anomaly in _chosen(_anomalies(name, path, feature, reason, anomalies, data), feature, reason):
+    found = _of_file(anomalies, data, path) if anomalies or data else _of_pipeline(name, run)
+    for anomaly in _chosen(_named(feature, reason) if found is None else found, feature, reason):
         changed = accept_one(changed, anomaly, environment=environment)
     text = read_text(path)
     new = text if changed == before else _updated(path, text, changed)
@@ -214,19 +219,27 @@ class _Quiet:
 
 
 def _described(found: Schema, config: PipelineConfig) -> Schema:
-    """With the owners and docs of the pipeline file; keys have no range, for new rows have new keys."""
+    """With the owners and docs of the pipeline file, and without the label where the model serves.
+
+    Keys and dates that count up have no range, for new rows have new ones.
+    """
     from dataclasses import replace
 
+    from mlcore.schema.validate import SERVING
+
     by_column = {column: given for name, given in config.features.items() for column in given.columns_of(name)}
-    features = [
-        replace(feature, doc=by_column[feature.name].doc, owner=by_column[feature.name].owner)
-        if feature.name in by_column
-        else feature
-        for feature in found.features
-    ]
-    keys = config.data.key
-    features = [replace(one, int_domain=None, float_domain=None) if one.name in keys else one for one in features]
-    return replace(found, features=tuple(features))
+    label = config.data.label
+    features = []
+    for feature in found.features:
+        given = by_column.get(feature.name)
+        if given is not None:
+            feature = replace(feature, doc=given.doc, owner=given.owner)
+        if feature.name in config.data.key:
+            feature = replace(feature, int_domain=None, float_domain=None)
+        if feature.name in (label.name, label.column):
+            feature = replace(feature, not_in_environment=(SERVING,))
+        features.append(feature)
+    return replace(found, features=tuple(features), default_environment=("TRAINING", SERVING))
 
 
 def _path(name: str) -> Path:
@@ -252,23 +265,42 @@ def _read(name: str) -> Schema:
     return read_schema_file(_path(name))
 
 
-def _anomalies(
-    name: str, schema_path: Path, feature: str | None, reason: str | None, path: Path | None, data: str | None
-) -> Sequence[Anomaly]:
-    """From a file, from data that is checked now, or only named by feature and reason."""
+def _of_file(anomalies: Path | None, data: str | None, schema_path: Path) -> Sequence[Anomaly]:
+    """The anomalies that a file lists, or that data has which is checked now."""
+    if anomalies is not None:
+        return _read_anomalies(anomalies)
+    from mlcore.cli.data.validate import check_file
+
+    assert data is not None
+    return check_file(data, schema_path, {})
+
+
+def _of_pipeline(name: str, run: str | None) -> Sequence[Anomaly] | None:
+    """What the newest, or the named, run of a pipeline found; ``None`` where the schema is no pipeline's."""
+    from mlcore.core.types import ArtifactType
+    from mlcore.schema.anomalies import read_anomalies
+
+    if Path(name).is_file() or name not in pipeline_names(settings().pipelines):
+        return None
+    with session() as stores:
+        newest = stores.metadata.find_artifacts(type=ArtifactType.ANOMALIES, pipeline=name, run=run, limit=1)
+        if not newest:
+            raise ConfigError(
+                f"there are no anomalies of {f'run {quoted(run)}' if run else 'any run'} to accept",
+                where=name,
+                next_step=f"see mlcore runs list {name}; or give --anomalies FILE or --data FILE",
+            )
+        stores.artifacts.verify(newest[0])
+        return read_anomalies(stores.artifacts.path(newest[0].uri))
+
+
+def _named(feature: str | None, reason: str | None) -> Sequence[Anomaly]:
+    """An anomaly of which nothing is known but its feature and kind."""
     from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
 
-    if path is not None:
-        return _read_anomalies(path)
-    if data is not None:
-        from mlcore.cli.data.validate import check_file
-
-        return check_file(data, schema_path, {})
     if reason is None:
         raise ConfigError(
-            "which anomaly is not said",
-            where=name,
-            next_step="add --anomalies FILE or --data FILE, or --feature F --reason R",
+            "which anomaly is not said", next_step="add --anomalies FILE or --data FILE, or --feature F --reason R"
         )
     if reason not in AnomalyType.__members__:
         raise ConfigError(f"there is no kind of anomaly {quoted(reason)}", next_step=", ".join(AnomalyType.__members__))

@@ -64,15 +64,22 @@ class ExampleValidator(Component):
         from mlcore.schema.findings import findings
         from mlcore.schema.schema import read_schema
         from mlcore.schema.tolerance import LENIENT
-        from mlcore.schema.validate import serving_anomalies, span_by_span, validate, version_by_version
+        from mlcore.schema.validate import (
+            serving_anomalies,
+            span_by_span,
+            validate,
+            version_by_version,
+            without_usual_gaps,
+        )
 
         schema = read_schema(inputs.one("schema").path)
         whole, spans = _summaries("evaluation", inputs["statistics"])
         history, expected = _history(inputs["reference"]), self._expectations(inputs["examples"])
         log = _summaries("the serving log", inputs["serving"]) if inputs.get("serving") else None
         controls = Controls(serving=log[0] if log else None)
+        breaches = validate(whole, schema, spans=spans, controls=controls, tolerance=LENIENT)
         found = [
-            *validate(whole, schema, spans=spans, controls=controls, tolerance=LENIENT),
+            *without_usual_gaps(breaches, history.spans),
             *span_by_span(spans, schema, before=history.spans[-1]),
             *version_by_version(_corrected(inputs, schema), schema),
             *findings(whole, schema, spans=spans, history=history, expected=expected),
@@ -90,8 +97,7 @@ class ExampleValidator(Component):
         payload = outputs.one("anomalies")
         if not payload.artifact.properties["errors"]:
             return
-        from mlcore.schema.anomalies import FILE_NAME, Severity, read_anomalies
-        from mlcore.schema.remedies import remedy
+        from mlcore.schema.anomalies import Severity, read_anomalies
 
         errors = [found for found in read_anomalies(payload.path) if found.severity is Severity.ERROR]
         lines = [str(found) for found in errors[:_SHOWN]]
@@ -99,7 +105,7 @@ class ExampleValidator(Component):
         raise AnomaliesFound(
             f"{len(errors)} anomalies stop the run before training:\n  " + "\n  ".join([*lines, *more]),
             where=f"pipeline {self.config.name}, artifact {payload.artifact.id}",
-            next_step=remedy(errors[0], self.config.name, anomalies=str(payload.path / FILE_NAME)),
+            next_step=errors[0].remedy,
         )
 
     def summary(self, outputs: Inputs) -> str:

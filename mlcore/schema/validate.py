@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mlcore.errors import ConfigError, quoted
@@ -15,6 +15,7 @@ from mlcore.schema.summary import DatasetSummary, FeatureSummary
 from mlcore.schema.tolerance import STRICT, Tolerance
 
 NO_CONTROLS = Controls()
+_GAPS = (AnomalyType.FEATURE_TYPE_NOT_PRESENT, AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT)
 SERVING = "SERVING"
 """The environment of what a served model is given: the features, without the label."""
 
@@ -132,6 +133,24 @@ def serving_anomalies(
 
 def _only(summary: DatasetSummary, columns: Collection[str]) -> DatasetSummary:
     return replace(summary, features=tuple(feature for feature in summary.features if feature.name in columns))
+
+
+def without_usual_gaps(anomalies: Iterable[Anomaly], earlier: Sequence[DatasetSummary]) -> tuple[Anomaly, ...]:
+    """All but the WARNINGs of missing values where no fewer were missing from some earlier span.
+
+    Args:
+        anomalies: Of one span, or of several that may have one each.
+        earlier: Spans that are taken to be good.
+    """
+    return tuple(anomaly for anomaly in anomalies if not _usual_gap(anomaly, earlier))
+
+
+def _usual_gap(anomaly: Anomaly, earlier: Sequence[DatasetSummary]) -> bool:
+    if anomaly.severity is not Severity.WARNING or anomaly.type not in _GAPS or anomaly.feature is None:
+        return False
+    seen = anomaly.observed if isinstance(anomaly.observed, int | float) else 0.0
+    found = (span.feature(anomaly.feature) for span in earlier if span.rows)
+    return any(feature is not None and feature.fraction <= seen for feature in found)
 
 
 def _drift(span: DatasetSummary, schema: Schema, controls: Controls) -> Iterator[Anomaly]:

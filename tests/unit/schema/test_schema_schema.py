@@ -237,12 +237,32 @@ def test_identifiers_get_no_domain() -> None:
     assert inferred(string_feature({"a": 50}, complete=False)).string_domain is None
 
 
-@pytest.mark.parametrize(("present", "expected", "least"), [(100, 1.0, 0.9), (95, 0.0, 0.75), (30, 0.0, 0.0)])
-def test_a_pipelines_own_presence_has_room_for_what_the_data_had(present: int, expected: float, least: float) -> None:
-    """A feature that was always there is expected; missing values may treble and rise by a tenth."""
-    presence = inferred(FeatureSummary(name="x", type=FeatureType.FLOAT, rows=100, present=present)).presence
-    assert (presence.warn_fraction, presence.min_count) == (expected, 1)
-    assert presence.min_fraction == pytest.approx(least, abs=0.0011)
+@pytest.mark.parametrize(("present", "should", "must"), [(100, 1.0, 0.9), (95, 0.75, 0.237), (99, 0.87, 0.58)])
+def test_a_pipelines_own_presence_has_room_for_what_the_data_had(present: int, should: float, must: float) -> None:
+    """What lacked values may lack more; a tenth and thrice as many are a WARNING, far more an ERROR."""
+    feature = inferred(FeatureSummary(name="x", type=FeatureType.FLOAT, rows=100, present=present))
+    assert (feature.presence.warn_fraction, feature.presence.min_count) == (should, 1)
+    assert feature.presence.min_fraction == pytest.approx(must, abs=0.0011)
+    assert feature.severity == {}
+
+
+def test_a_sparse_feature_that_stays_away_is_a_warning() -> None:
+    """Of what fewer than half of the rows have, a span may by chance have nothing; the column must be there."""
+    feature = inferred(FeatureSummary(name="x", type=FeatureType.FLOAT, rows=100, present=30))
+    assert feature.presence == Presence(min_count=1)
+    assert feature.severity == {AnomalyType.FEATURE_TYPE_NOT_PRESENT: Severity.WARNING}
+
+
+def test_where_rare_values_come_others_may() -> None:
+    """A domain with a value that hardly occurred is open for a twentieth of the values, any other is closed."""
+    closed = inferred(string_feature({"a": 500, "b": 5})).string_domain
+    opened = inferred(string_feature({"a": 500, "b": 4})).string_domain
+    assert closed is not None
+    assert opened is not None
+    assert (closed.min_domain_mass, opened.min_domain_mass) == (1.0, 0.95)
+    base = inferred(string_feature({"a": 500, "b": 4}), TFDV).string_domain
+    assert base is not None
+    assert base.min_domain_mass == 1.0
 
 
 def test_the_base_demands_what_the_data_had() -> None:

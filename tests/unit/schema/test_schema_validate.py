@@ -8,11 +8,17 @@ import pytest
 
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing
 from mlcore.schema.anomalies import FILE_NAME, Anomaly, AnomalyType, Severity, read_anomalies, write_anomalies
-from mlcore.schema.constraints import FloatDomain, Presence, StringDomain
+from mlcore.schema.constraints import (
+    DatasetConstraints,
+    FloatDomain,
+    NumericValueComparator,
+    Presence,
+    StringDomain,
+)
 from mlcore.schema.schema import Feature, Schema
 from mlcore.schema.summary import DatasetSummary, FeatureSummary, FeatureType
 from mlcore.schema.tolerance import LENIENT, STRICT, Tolerance
-from mlcore.schema.validate import validate
+from mlcore.schema.validate import serving_anomalies, validate, version_by_version, without_usual_gaps
 
 CARRIER = Feature(
     name="carrier",
@@ -162,3 +168,59 @@ def test_anomalies_survive_their_file(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text('{"anomalies": [{"reason": "X"}]}')
     with pytest.raises(ArtifactCorrupt):
         read_anomalies(tmp_path)
+
+
+def test_a_gap_that_earlier_spans_had_too_is_usual() -> None:
+    """A WARNING of missing values is told once; a worse gap is told again, and an ERROR always."""
+
+    def span(name: str, present: int) -> DatasetSummary:
+        feature = FeatureSummary(name="gust", type=FeatureType.FLOAT, rows=100, present=present)
+        return DatasetSummary(name=name, rows=100, features=(feature,))
+
+    def left(present: int, presence: Presence, **stated: Any) -> list[tuple[AnomalyType, Severity]]:
+        schema = Schema(features=(Feature(name="gust", type=FeatureType.FLOAT, presence=presence, **stated),))
+        found = without_usual_gaps(validate(span("now", present), schema), earlier)
+        return [(anomaly.type, anomaly.severity) for anomaly in found]
+
+    earlier = [span("a", 80), span("b", 40)]
+    should = Presence(min_count=1, warn_fraction=0.5)
+    gap = (AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT, Severity.WARNING)
+    assert [left(present, should) for present in (45, 40, 39)] == [[], [], [gap]]
+    assert left(45, Presence(min_fraction=0.5)) == [(gap[0], Severity.ERROR)]
+    never = {"severity": {AnomalyType.FEATURE_TYPE_NOT_PRESENT: Severity.WARNING}}
+    assert left(0, should, **never) == [(AnomalyType.FEATURE_TYPE_NOT_PRESENT, Severity.WARNING)]
+    earlier.append(span("c", 0))
+    assert left(0, should, **never) == []
+    assert left(0, should) == [(AnomalyType.FEATURE_TYPE_NOT_PRESENT, Severity.ERROR)]
+
+
+def test_the_serving_log_is_checked_without_the_label() -> None:
+    """Only the log's own columns, in the environment SERVING; all that is found is a WARNING that says so."""
+    schema = Schema(
+        default_environment=("TRAINING", "SERVING"),
+        dataset_constraints=DatasetConstraints(min_examples_count=1000),
+        features=(
+            Feature(name="late", type=FeatureType.INT, presence=Presence(min_count=1), not_in_environment=("SERVING",)),
+            Feature(name="origin", type=FeatureType.STRING, presence=Presence(min_count=1)),
+            Feature(name="not logged", type=FeatureType.STRING, presence=Presence(min_count=1)),
+        ),
+    )
+    request = FeatureSummary(name="request", type=FeatureType.STRING, rows=10, present=10)
+    log = DatasetSummary(name="log", rows=10, features=(request,))
+    (found,) = serving_anomalies(log, schema, spans=[log], columns=("origin", "late"))
+    assert (found.type, found.feature, found.since) == (AnomalyType.SCHEMA_MISSING_COLUMN, "origin", "log")
+    assert (found.severity, found.environment) == (Severity.WARNING, "SERVING")
+    assert str(found).startswith("WARNING SCHEMA_MISSING_COLUMN origin in SERVING: ")
+
+
+def test_a_version_comparator_names_the_first_span_that_was_cut() -> None:
+    """Each corrected span against what it was before; one anomaly of a kind."""
+    comparator = NumericValueComparator(min_fraction_threshold=0.9)
+    schema = Schema(features=(), dataset_constraints=DatasetConstraints(num_examples_version_comparator=comparator))
+    corrected = [
+        (DatasetSummary(name=f"day {day}", rows=rows, features=()), DatasetSummary(name="", rows=100, features=()))
+        for day, rows in ((1, 100), (2, 80), (3, 70))
+    ]
+    (found,) = version_by_version(corrected, schema)
+    assert (found.type, found.since) == (AnomalyType.COMPARATOR_LOW_NUM_EXAMPLES, "day 2")
+    assert (found.observed, found.expected) == (0.8, 0.9)
