@@ -20,6 +20,9 @@ from mlcore.accumulators.hashing import hashed
 MOST = 256
 MOST_OUTCOMES = 64
 _KEY_BITS = 64
+_EXPECTED = 8.0
+_MOST_DRAWN = 48
+"""Where fewer than ``_EXPECTED`` rows are expected, more than these do not come."""
 Counts = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -104,10 +107,22 @@ class Contingency:
     def rows(self) -> int:
         return int(self.counts.sum())
 
-    def mutual_information(self) -> float:
-        """The share of the outcome's entropy that the column tells, less what chance alone gives; 0 to 1.
+    def at_most(self, most: int) -> Contingency:
+        """So many bins of the column: for bins of numbers, whose neighbours are alike."""
+        bins = self.bins.at_most(most)
+        if bins is self.bins:
+            return self
+        starts = np.searchsorted(self.bins.keys >> (bins.bits - self.bins.bits), bins.keys)
+        return Contingency(
+            bins, self.outcomes, np.concatenate([np.add.reduceat(self.counts[:-1], starts), self.counts[-1:]])
+        )
 
-        The plug-in estimate less its bias (Miller, 1955): half the number of free cells by the rows, in nats.
+    def mutual_information(self) -> float:
+        """The share of the outcome's entropy that the column tells, beyond what chance alone gives; 0 to 1.
+
+        Adjusted for chance as by Vinh, Epps and Bailey (2010), with the rows of a bin drawn independently. A column
+        of which chance alone tells more than half, as of one that is different in each row, is not given more credit
+        than its distance from that.
         """
         rows = self.rows
         if not rows:
@@ -116,10 +131,9 @@ class Contingency:
         entropy = _entropy(by_outcome, rows)
         if entropy == 0:
             return 0.0
-        cells = _present(self.counts.ravel())
-        bias = (len(cells) - len(by_bin) - len(by_outcome) + 1) / (2 * rows)
-        information = entropy + _entropy(by_bin, rows) - _entropy(cells, rows) - max(bias, 0.0)
-        return float(min(max(information / entropy, 0.0), 1.0))
+        information = entropy + _entropy(by_bin, rows) - _entropy(_present(self.counts.ravel()), rows)
+        chance = max(entropy - _entropy_within(by_bin, by_outcome / rows), 0.0)
+        return float(min(max((information - chance) / max(entropy - chance, entropy / 2), 0.0), 1.0))
 
     def correlation_ratio(self) -> float:
         """The share of the outcome's variance between the column's bins, less what chance alone gives; 0 to 1.
@@ -180,3 +194,31 @@ def _present(counts: Counts) -> Counts:
 def _entropy(counts: Counts, rows: int) -> float:
     shares = counts / rows
     return float(-(shares * np.log(shares)).sum())
+
+
+def _entropy_within(sizes: Counts, shares: Floats) -> float:
+    """The mean entropy of outcomes within bins of so many rows, where each row's outcome is drawn by its share alone.
+
+    Of outcomes with ``_EXPECTED`` rows or more in a bin the second order in their number, of others the exact sum.
+    """
+    rows, (size, bins) = int(sizes.sum()), np.unique(sizes, return_counts=True)
+    expected = size[:, None] * shares[None, :]
+    whole = -shares * np.log(shares) - (1 - shares) / (2 * size[:, None])
+    few = expected < _EXPECTED
+    if few.any():
+        whole[few] = _exact_terms(
+            np.broadcast_to(size[:, None], few.shape)[few], np.broadcast_to(shares, few.shape)[few]
+        )
+    return float((whole.sum(axis=1) * size * bins).sum() / rows)
+
+
+def _exact_terms(sizes: Counts, shares: Floats) -> Floats:
+    """The mean of ``-x log x`` for the share x of the rows that an outcome has; no more rows than ``_MOST_DRAWN``."""
+    drawn = np.arange(1, min(int(sizes.max()), _MOST_DRAWN) + 1)
+    left = np.maximum(sizes[:, None] - drawn + 1, 0)
+    with np.errstate(divide="ignore"):
+        ways = np.cumsum(np.log(left / drawn), axis=1)
+        chances = np.exp(ways + drawn * np.log(shares)[:, None] + (sizes[:, None] - drawn) * np.log1p(-shares)[:, None])
+    part = drawn / sizes[:, None]
+    terms: Floats = (np.where(left > 0, chances, 0.0) * -part * np.log(part)).sum(axis=1)
+    return terms

@@ -1,6 +1,6 @@
 """A summary as a JSON document for programs: stable keys, plain values, no NaN and no infinity.
 
-    {"rows": 3, "quarantined": 0, "quarantine_reasons": {}, "weight": null,
+    {"rows": 3, "weight": null,
      "features": {"size": {"type": "float64", "count": 2, "missing": 1, "mean": 1.5, ..., "top": [[1.0, 1], [2.0, 1]]}},
      "associations": [...], "missing_together": [...], "slices": [...]}
 
@@ -10,7 +10,7 @@ Every feature has the same keys; one that says nothing of its type is ``null``, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from mlcore.core.types import Json
@@ -20,19 +20,14 @@ _EXACT = 1 << 53
 """Floats above skip whole numbers."""
 
 
-def to_document(summary: StatisticsSummary, bad_rows: Mapping[str, int] | None = None) -> dict[str, Json]:
+def to_document(summary: StatisticsSummary) -> dict[str, Json]:
     """Everything of a summary.
-
-    Args:
-        summary: Of the rows that are good.
-        bad_rows: Rows in quarantine by reason.
 
     >>> to_document(StatisticsSummary(rows=0, columns=()))["features"]
     {}
     """
     return {
         "rows": summary.rows,
-        **quarantine_document(bad_rows or {}),
         "weight": plain(summary.weight),
         "features": _features(summary.columns),
         "associations": [
@@ -55,15 +50,6 @@ def to_document(summary: StatisticsSummary, bad_rows: Mapping[str, int] | None =
     }
 
 
-def quarantine_document(bad_rows: Mapping[str, int]) -> dict[str, Json]:
-    """How many rows are in quarantine, and why.
-
-    >>> quarantine_document({"ragged": 2, "unparsable": 1})
-    {'quarantined': 3, 'quarantine_reasons': {'ragged': 2, 'unparsable': 1}}
-    """
-    return {"quarantined": sum(bad_rows.values()), "quarantine_reasons": dict(bad_rows)}
-
-
 def feature_document(column: ColumnSummary, *, histograms: bool = True) -> dict[str, Json]:
     """One feature; its name is what it is filed under.
 
@@ -83,6 +69,7 @@ def feature_document(column: ColumnSummary, *, histograms: bool = True) -> dict[
         **_numeric(column),
         "nan": column.nan,
         "infinite": column.infinite,
+        "boolean": None if column.boolean is None else {"true": column.boolean.true, "false": column.boolean.false},
         "time": None if column.time is None else _time(column.time),
         "string": None if column.string is None else _string(column.string),
         "weighted": None if column.weighted is None else _weighted(column.weighted),

@@ -34,6 +34,8 @@ _TOP = 20
 _RANKS = 1_000
 _BINS = 10
 _GAPS = 5
+_ROWS_A_BIN = 8
+"""Bins of numbers with fewer rows on average say more of chance than of the label."""
 _MEDIAN = len(QUANTILES) // 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = ("int64", "float64", "bool")
@@ -66,16 +68,14 @@ def associations(dataset: DatasetAccumulator) -> tuple[Association, ...]:
         return ()
     # No more different values than outcomes are told apart: classes, whether they are numbers or not.
     classes = label.type in TEXTS or label.type == "bool" or (label.values.complete and label.values.distinct <= 32)
-    found = [
-        Association(
-            column=name,
-            kind="mutual_information" if classes else "correlation_ratio",
-            strength=each.mutual_information() if classes else each.correlation_ratio(),
-            rows=each.rows,
-        )
-        for name, column in dataset.columns.items()
-        if (each := column.association) is not None
-    ]
+    found = []
+    for name, column in dataset.columns.items():
+        if (each := column.association) is not None:
+            if column.type not in TEXTS:
+                each = each.at_most(max(each.rows // _ROWS_A_BIN, 2))
+            strength = each.mutual_information() if classes else each.correlation_ratio()
+            kind = "mutual_information" if classes else "correlation_ratio"
+            found.append(Association(column=name, kind=kind, strength=strength, rows=each.rows))
     return tuple(sorted(found, key=lambda each: (-each.strength, each.column)))
 
 

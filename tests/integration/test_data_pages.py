@@ -145,5 +145,5 @@ def test_bad_rows_are_told_beside_the_good_ones(opened: Any) -> None:
     """How many, and why."""
     plain = side("one", {"x": [1.0]})
     shown = opened(Page(title="t", sides=(replace(plain, bad_rows={"ragged": 2, "duplicate_key": 1}),)))
-    assert "3 more in quarantine (2 ragged, 1 duplicate key)" in shown.locator("#sides").text_content()
-    assert "quarantine" not in opened(Page(title="t", sides=(plain,))).locator("#sides").text_content()
+    assert "3 bad rows left out (2 ragged, 1 duplicate key)" in shown.locator("#sides").text_content()
+    assert "bad rows" not in opened(Page(title="t", sides=(plain,))).locator("#sides").text_content()

@@ -112,13 +112,13 @@ def test_bad_rows_are_counted_in_a_window_s_statistics(project: Project, split: 
         path.write_text(path.read_text() + bad)
     profile(project)
     found = told(project, "tiny", "--span", "2024-01-01..2024-01-05", "--json")
-    assert (found["rows"], found["quarantined"]) == (480, 3)
-    assert found["quarantine_reasons"] == {"ragged": 2, "unparsable": 1}
+    assert found["rows"] == 480
+    assert found["bad_rows"] == {"count": 3, "reasons": {"ragged": 2, "unparsable": 1}, "first": []}
     shown = told(project, "tiny", "--span", "2024-01-01..2024-01-05")
     assert "3 more rows are in quarantine (2 ragged, 1 unparsable): mlcore data quarantine tiny" in shown
     compared = call(project, "compare", "tiny@2024-01-01..2024-01-03", "tiny@2024-01-03..2024-01-05", "--json")
     sides = json.loads(compared.stdout)
-    assert [sides[side]["quarantined"] for side in ("first", "second")] == [1, 2]
+    assert [sides[side]["bad_rows"]["count"] for side in ("first", "second")] == [1, 2]
 
 
 def test_statistics_are_of_the_version_that_a_moment_knew(project: Project) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from mlcore.cli.context import console, notes
 from mlcore.cli.data import data
-from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction
+from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_document
 from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, sparkline, text_of, write_page
 from mlcore.errors import ConfigError, MlcoreError
 
@@ -105,13 +105,17 @@ def _compare(
 
 
 def _document(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -> dict[str, Json]:
-    from mlcore.statistics.document import feature_document, quarantine_document
+    from mlcore.statistics.document import feature_document
     from mlcore.statistics.extract import summarise
 
     columns = [{column.name: column for column in summarise(side.statistics)} for side in sides]
     return {
         **{
-            key: {"name": side.name, "rows": side.statistics.rows, **quarantine_document(side.bad_rows)}
+            key: {
+                "name": side.name,
+                "rows": side.statistics.rows,
+                "bad_rows": bad_rows_document(side.bad_rows, side.first_bad),
+            }
             for key, side in zip(("first", "second"), sides, strict=True)
         },
         "features": {

@@ -23,6 +23,7 @@ from mlcore.config.loader import find_pipeline, pipeline_names
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.window import Interval, parse_moment
 from mlcore.errors import ConfigError, DataError, WindowError, quoted
+from mlcore.statistics.options import StatisticsOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +64,7 @@ def open_dataset(
     as_of: str | None = None,
     by: str | None = None,
     label: str | None = None,
+    weight: str | None = None,
     nulls: Sequence[str] = (),
     max_bad_fraction: float = MOST_BAD,
 ) -> Dataset:
@@ -72,9 +74,11 @@ def open_dataset(
         address: A file, an address, a pipeline, or a pipeline with a window after ``@``.
         at: Of a pipeline: a moment.
         span: Of a pipeline: ``from..to``.
-        as_of: Of a pipeline: the moment whose versions of its spans are looked at.
+        as_of: Of a pipeline: the moment whose versions of its spans are looked at. Of a file: times from then on are
+            of the future.
         by: A column whose values have statistics of their own.
-        label: A column that the association of all others is measured with.
+        label: Of a file: a column that the association of all others is measured with.
+        weight: Of a file: a column of the rows' weights.
         nulls: Of CSV: texts that stand for a missing value, besides the empty cell.
         max_bad_fraction: Of a file: so much of its rows may be bad; they are left out.
 
@@ -84,16 +88,24 @@ def open_dataset(
     if not _is_file(address):
         name, _, window = address.partition("@")
         if name in pipeline_names(settings().pipelines):
-            return _stored(name, *_one_window(name, window, at, span), as_of=as_of, by=by, label=label)
+            return _stored(
+                name,
+                *_one_window(name, window, at, span),
+                as_of=as_of,
+                by=by,
+                declared={"label": label, "weight": weight},
+            )
         if window or at or span:
             find_pipeline(settings().pipelines, name)  # says which there are
-    if at or span or as_of:
-        option = "--at" if at else "--span" if span else "--as-of"
+    if at or span:
+        option = "--at" if at else "--span"
         raise ConfigError(
             f"{quoted(address)} is read as a file, which has no window",
             next_step=f"name a pipeline, or leave out {option}",
         )
-    return _read(address, by=by, label=label, nulls=nulls, most_bad=max_bad_fraction)
+    end = None if as_of is None else parse_moment(as_of, name="--as-of")
+    options = StatisticsOptions(label=label, weight=weight, slices=() if by is None else (by,), end=end)
+    return _read(address, options, nulls=nulls, most_bad=max_bad_fraction)
 
 
 def is_window(address: str) -> bool:
@@ -118,14 +130,20 @@ def _one_window(name: str, window: str, at: str | None, span: str | None) -> tup
 
 
 def _stored(
-    pipeline: str, at: str | None, span: str | None, *, as_of: str | None, by: str | None, label: str | None
+    pipeline: str,
+    at: str | None,
+    span: str | None,
+    *,
+    as_of: str | None,
+    by: str | None,
+    declared: Mapping[str, str | None],
 ) -> Dataset:
     from mlcore.runtime.statistics import interval_statistics
 
-    if label is not None:
+    for name in [name for name, column in declared.items() if column is not None]:
         raise ConfigError(
-            "--label is for files: a pipeline's stored statistics have the label that it declares",
-            next_step="leave out --label",
+            f"--{name} is for files: a pipeline's stored statistics have the {name} that it declares",
+            next_step=f"leave out --{name}",
         )
     config = find_pipeline(settings().pipelines, pipeline)
     interval, known = _window(config, at, span, as_of)
@@ -189,21 +207,22 @@ def parse_interval(text: str) -> Interval:
     return Interval(start=parse_moment(moments[0], name="from"), end=parse_moment(moments[1], name="to"))
 
 
-def _read(address: str, *, by: str | None, label: str | None, nulls: Sequence[str], most_bad: float) -> Dataset:
+def _read(address: str, options: StatisticsOptions, *, nulls: Sequence[str], most_bad: float) -> Dataset:
     from mlcore.ingest.formats.csv_format import CsvOptions
     from mlcore.ingest.tables import BadRows, open_table
     from mlcore.statistics.accumulate import DatasetAccumulator
-    from mlcore.statistics.options import StatisticsOptions
 
     name = PurePosixPath(address.partition("?")[0]).name or address
-    options = StatisticsOptions(label=label, slices=() if by is None else (by,))
     with _progress(f"reading {name}") as status:
         delimiter = "\t" if ".tsv" in PurePosixPath(name).suffixes else ","
         table = open_table(address, options=CsvOptions(delimiter=delimiter, null_values=("", *nulls)))
-        if label is not None and label not in table.schema.names:
-            raise DataError(
-                f"there is no column {quoted(label)}", where=address, next_step="name a column of it with --label"
-            )
+        for option, column in (("--label", options.label), ("--weight", options.weight)):
+            if column is not None and column not in table.schema.names:
+                raise DataError(
+                    f"there is no column {quoted(column)}",
+                    where=address,
+                    next_step=f"name a column of it with {option}",
+                )
         bad = BadRows(most=most_bad)
         statistics = DatasetAccumulator.of(_batches(table, bad, status, name), options)
     return Dataset(name=name, statistics=statistics, bad_rows=bad.by_reason, first_bad=tuple(bad.first))

@@ -34,6 +34,9 @@ def stats(
         str | None, typer.Option(help="A column: statistics of the rows with each of its values, too.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="Of a file: say what each column tells of this one.")] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Of a file: a column of weights; all is also given by weight.")
+    ] = None,
     null: Annotated[
         list[str] | None, typer.Option(help="Of CSV: a text that means missing, e.g. NA; repeatable.")
     ] = None,
@@ -41,7 +44,11 @@ def stats(
     at: Annotated[str | None, typer.Option(help="Of a pipeline: what it trains on as of this moment.")] = None,
     span: Annotated[str | None, typer.Option(help="Of a pipeline: from..to, dates or moments.")] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="Of a pipeline: as its spans were known at this moment; by default --at, or now.")
+        str | None,
+        typer.Option(
+            help="Of a pipeline: as its spans were known at this moment; by default --at, or now."
+            " Of a file: times from this moment on are counted as future."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
@@ -53,12 +60,20 @@ def stats(
     from mlcore.statistics.extract import describe
 
     dataset = open_dataset(
-        source, at=at, span=span, as_of=as_of, by=by, label=label, nulls=null or (), max_bad_fraction=max_bad_fraction
+        source,
+        at=at,
+        span=span,
+        as_of=as_of,
+        by=by,
+        label=label,
+        weight=weight,
+        nulls=null or (),
+        max_bad_fraction=max_bad_fraction,
     )
     if html is not None:
         write_page(html, statistics_page(dataset, by))
     if as_json:
-        document = to_document(describe(dataset.statistics), dataset.bad_rows)
+        document = to_document(describe(dataset.statistics))
         print_json({**document, "bad_rows": bad_rows_document(dataset.bad_rows, dataset.first_bad)})
     elif html is None:
         _show(dataset, describe(dataset.statistics), by)

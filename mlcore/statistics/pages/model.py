@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from mlcore.core.types import Json
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.distributions import BinnedRows, Distribution, distribution
-from mlcore.statistics.document import feature_document, quarantine_document
+from mlcore.statistics.document import feature_document
 from mlcore.statistics.extract import associations, summarise
 from mlcore.statistics.summary import ColumnSummary
 
@@ -110,7 +110,7 @@ def page_document(page: Page) -> dict[str, Json]:
                 "name": side.name,
                 "rows": side.dataset.rows,
                 "features": len(side.dataset.columns),
-                **quarantine_document(side.bad_rows),
+                "bad_rows": dict(side.bad_rows),
             }
             for side in sides
         ],

@@ -96,10 +96,10 @@ function keys(event) {
 // ---- views -------------------------------------------------------------------------------------------------------
 
 function size(number) {
-  const found = side(number), bad = found.quarantined;
-  const reasons = Object.entries(found.quarantine_reasons).map(([reason, count]) => whole(count) + " " + visible(reason, 40).replaceAll("_", " "));
+  const found = side(number), counts = Object.entries(found.bad_rows), bad = counts.reduce((sum, [, count]) => sum + count, 0);
+  const reasons = counts.map(([reason, count]) => whole(count) + " " + visible(reason, 40).replaceAll("_", " "));
   return element("span", {}, whole(found.rows) + " rows, " + whole(found.features) + " features" + (bad ? ", " : ""),
-    bad ? element("em", {}, whole(bad) + " more in quarantine (" + reasons.join(", ") + ")") : null);
+    bad ? element("em", {}, whole(bad) + " bad rows left out (" + reasons.join(", ") + ")") : null);
 }
 
 function show(number) {
