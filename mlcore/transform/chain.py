@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mlcore.core.types import Json
 from mlcore.transform.mappers import Mapper
 from mlcore.transform.steps import FeatureSpec
@@ -65,14 +67,15 @@ def run(
         training: Whether these are the rows the steps were fitted on.
     """
     values = list(inputs)
-    for step in steps:
-        read = [*values, *(rows[name] for name in step.further)]
-        if extras is not None:
-            for extra in step.mapper.extras(read, step.prepared):
-                extras(extra)
-        if training and step.learns_from:
-            result = step.mapper.apply_training(read, [rows[name] for name in step.learns_from], step.prepared)
-        else:
-            result = step.mapper.apply(read, step.prepared)
-        values = [contiguous(step.mapper.filled(result))]
+    with np.errstate(all="ignore"):  # what has no result is NaN, which is how it is told
+        for step in steps:
+            read = [*values, *(rows[name] for name in step.further)]
+            if extras is not None:
+                for extra in step.mapper.extras(read, step.prepared):
+                    extras(extra)
+            if training and step.learns_from:
+                result = step.mapper.apply_training(read, [rows[name] for name in step.learns_from], step.prepared)
+            else:
+                result = step.mapper.apply(read, step.prepared)
+            values = [contiguous(step.mapper.filled(result))]
     return values

@@ -144,6 +144,7 @@ class TransformGraph:
                 width = 1 if made.ndim == 1 else made.shape[1]
                 matrix[:, at : at + width] = made if made.ndim == 2 else made[:, None]
                 at += width
+        np.copyto(matrix, np.nan, where=np.isnan(matrix))  # one NaN: its sign depends on how a loop was unrolled
 
     @cached_property
     def _compiled(self) -> tuple[_Compiled, ...]:

@@ -35,8 +35,7 @@ class Cyclic(Mapper[CyclicOptions]):
     def apply(self, columns: Sequence[Column], prepared: Any) -> Column:
         del prepared
         values = to_floats(columns[0])
-        with np.errstate(invalid="ignore"):  # of infinity
-            angles = np.remainder(values, self.options.period) * (2 * math.pi / self.options.period)
+        angles = np.remainder(values, self.options.period) * (2 * math.pi / self.options.period)
         return np.stack([np.sin(angles), np.cos(angles)], axis=1)
 
     def names(self, feature: str, constants: Mapping[str, Json]) -> tuple[str, ...]:

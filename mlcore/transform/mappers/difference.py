@@ -49,6 +49,5 @@ class Difference(Mapper[DifferenceOptions]):
         del prepared
         first, second = columns
         if isinstance(first, np.ndarray) or not pa.types.is_temporal(first.type):
-            with np.errstate(over="ignore", invalid="ignore"):
-                return to_floats(first) - to_floats(second)
+            return to_floats(first) - to_floats(second)
         return (days(first) - days(second)) * _A_DAY[self.options.unit]

@@ -29,5 +29,4 @@ class Log1p(Mapper[Log1pOptions]):
         values = to_floats(columns[0])
         if self.options.signed:
             return np.copysign(np.log1p(np.abs(values)), values)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.log1p(np.where(values > -1, values, np.nan))
+        return np.log1p(np.where(values > -1, values, np.nan))

@@ -21,5 +21,4 @@ class Ratio(Mapper[NumberOptions]):
     def apply(self, columns: Sequence[Column], prepared: Any) -> Column:
         del prepared
         first, second = (to_floats(column) for column in columns)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return first / np.where(second == 0, np.nan, second)
+        return first / np.where(second == 0, np.nan, second)

@@ -140,9 +140,8 @@ def _untailed(size: Floats, h: float) -> Floats:
     """The u with size = u exp(h u^2 / 2): h u^2 is Lambert's W of h size^2, by Newton's steps in the logarithm."""
     if h == 0:
         return size
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = math.log(h) + 2 * np.log(size)
-        found = np.logaddexp(0.0, logarithm)
-        for _ in range(_NEWTON):
-            found = found * (1 + logarithm - np.log(found)) / (1 + found)
-        return np.where(logarithm < math.log(_NEARLY_NORMAL), size, np.sqrt(found / h))
+    logarithm = math.log(h) + 2 * np.log(size)
+    found = np.logaddexp(0.0, logarithm)
+    for _ in range(_NEWTON):
+        found = found * (1 + logarithm - np.log(found)) / (1 + found)
+    return np.where(logarithm < math.log(_NEARLY_NORMAL), size, np.sqrt(found / h))
