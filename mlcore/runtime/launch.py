@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from mlcore.artifacts.blocks import Blocks
 from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payload, SpanComponent
+from mlcore.components.evaluator import Evaluator
 from mlcore.components.merging import CODE
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
@@ -95,6 +96,8 @@ def launch(
         else:
             component = node.component(config, request)
             component.without = resolver.without
+            if isinstance(component, Evaluator):
+                component.earlier_tests = resolver.earlier_tests
             execution_id, state, summary = _launch(session, node, component, inputs, splits)
         if resolver.without:
             summary += f", without {', '.join(resolver.without[:_NAMED])}" + ", ..." * (len(resolver.without) > _NAMED)

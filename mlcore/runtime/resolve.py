@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time
 from functools import cached_property
 
 from mlcore.config.data import TimeSplit
+from mlcore.config.evaluation import ChampionCriterion
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import digest_json
 from mlcore.core.request import RunRequest
@@ -20,6 +21,7 @@ from mlcore.core.window import (
     Span,
     TrainingWindow,
     iso,
+    parse_moment,
     resolve_monitor_window,
     resolve_window,
 )
@@ -76,6 +78,7 @@ def awaited_until(config: PipelineConfig, request: RunRequest) -> datetime | Non
     return None if wait is None else request.as_of + wait
 
 
+_MOST = 1_000_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -238,6 +241,20 @@ class Resolver:
             if champion is not None and self._split_alike(champion):
                 return champion  # the same rows of every span were kept from it
         return self._champion(judged.start, exclude)
+
+    @property
+    def earlier_tests(self) -> int:
+        """How many challengers of earlier windows were compared with the run's baseline; counted where it matters."""
+        criteria = self.config.evaluation.validation_criteria
+        if self.baseline is None or not any(isinstance(one, ChampionCriterion) and one.spends for one in criteria):
+            return 0
+        end = training_window(self.config, self.request).evaluation.end
+        evaluations = self.session.metadata.find_artifacts(
+            type=ArtifactType.EVALUATION, pipeline=self.config.name, limit=_MOST
+        )
+        judged = [one.properties for one in evaluations if one.properties.get("baseline") == self.baseline.artifact_id]
+        windows = {(str(one["start"]), str(one["end"])) for one in judged}
+        return sum(parse_moment(until) < end for _, until in windows)
 
     def _champion(self, judged_from: datetime, exclude: str | None) -> ModelVersion | None:
         return self.session.registry.baseline(
