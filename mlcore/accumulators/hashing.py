@@ -13,12 +13,13 @@ _WORD = 8
 Hashes = npt.NDArray[np.uint64]
 
 
-def hashed(values: pa.Array) -> Hashes:
-    """The hashes of strings or numbers without nulls."""
+def hashed(values: pa.Array, *, seed: int = 0) -> Hashes:
+    """The hashes of strings or numbers without nulls; those of another seed collide elsewhere."""
     if pa.types.is_string(values.type) or pa.types.is_binary(values.type):
-        return _of_text(values)
+        return _of_text(values, seed)
     numbers = values.to_numpy(zero_copy_only=False)
-    return of_numbers(numbers if numbers.dtype == np.float64 else numbers.astype(np.int64))
+    bits = (numbers if numbers.dtype == np.float64 else numbers.astype(np.int64)).view(np.uint64)
+    return _mixed(_mixed(bits ^ np.uint64(seed)) if seed else bits)
 
 
 def of_numbers(numbers: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> Hashes:
@@ -34,7 +35,7 @@ def _mixed(bits: Hashes) -> Hashes:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _of_text(values: pa.Array) -> Hashes:
+def _of_text(values: pa.Array, seed: int) -> Hashes:
     """Eight bytes of all strings at a time; long strings one by one."""
     if not len(values):
         return np.empty(0, np.uint64)
@@ -46,7 +47,7 @@ def _of_text(values: pa.Array) -> Hashes:
     if last > first:
         padded[: last - first] = np.frombuffer(data, np.uint8, last - first, first)
     words = np.ndarray((last - first + 1,), "<u8", padded.data, strides=(1,))
-    hashes = _mixed(lengths.view(np.uint64))
+    hashes = _mixed(lengths.view(np.uint64) ^ np.uint64(seed))
     starts = offsets[:-1] - first
     longest = min(int(lengths.max()), _SHORT)
     for place in range(0, longest, _WORD):
@@ -56,5 +57,6 @@ def _of_text(values: pa.Array) -> Hashes:
         hashes[active] = _mixed(hashes[active] ^ word)
     for index in np.flatnonzero(lengths > _SHORT).tolist():
         text = padded[starts[index] : starts[index] + lengths[index]].tobytes()
-        hashes[index] = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+        digest = hashlib.blake2b(text, digest_size=8, salt=seed.to_bytes(8, "little")).digest()
+        hashes[index] = int.from_bytes(digest, "little")
     return hashes

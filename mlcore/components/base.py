@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -167,6 +168,11 @@ class SpanComponent(ABC):
         """The part of the configuration that decides the output."""
         return {}
 
+    def working(self, sources: Sequence[Payload]) -> AbstractContextManager[None]:
+        """Entered around all calls of ``run`` of one launch, with the sources of all their tasks."""
+        del sources
+        return nullcontext()
+
     @abstractmethod
     def run(self, tasks: Sequence[SpanTask]) -> None:
-        """Write every task's output, or raise."""
+        """Write every task's output, or raise. A launch of very many spans calls it for some of them at a time."""

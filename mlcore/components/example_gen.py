@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from mlcore.components.base import SpanComponent, SpanTask
+from mlcore.components.base import Payload, SpanComponent, SpanTask
+from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import SPAN_FRAGMENT, ArtifactType, Json
+from mlcore.core.window import Span
+
+if TYPE_CHECKING:
+    from mlcore.ingest.spans import Reading
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,9 +28,13 @@ class ExampleGen(SpanComponent):
 
     input = ArtifactType.SOURCE_FILE
     output = ArtifactType.EXAMPLES
-    code: ClassVar[tuple[str, ...]] = ("ingest", "core")
+    code: ClassVar[tuple[str, ...]] = ("ingest", "core", "accumulators.hashing")
     libraries = ("pyarrow",)
     labelled: ClassVar[bool] = True
+
+    def __init__(self, config: PipelineConfig) -> None:
+        super().__init__(config)
+        self._reading: Reading | None = None
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -33,19 +44,30 @@ class ExampleGen(SpanComponent):
         source = self.config.data.source
         return {**data, "source": source.model_dump(mode="json", exclude=source.places)}
 
-    def run(self, tasks: Sequence[SpanTask]) -> None:
-        from mlcore.ingest.spans import SpanJob, ingest_spans
+    @contextmanager
+    def working(self, sources: Sequence[Payload]) -> Iterator[None]:
+        """A file of many spans is read once, however few of them are worked on at a time."""
+        from mlcore.ingest.spans import Reading
 
+        shared: dict[Path, list[Span]] = {}
+        for source in sources:
+            if _is_part(source) and source.artifact.span is not None:
+                shared.setdefault(source.path, []).append(source.artifact.span)
+        with Reading(self.config.data, shared, labelled=self.labelled) as self._reading:
+            yield
+        self._reading = None
+
+    def run(self, tasks: Sequence[SpanTask]) -> None:
+        from mlcore.ingest.spans import SpanJob
+
+        if self._reading is None:
+            with self.working([task.source for task in tasks]):
+                return self.run(tasks)
         jobs = [
-            SpanJob(
-                span=task.span,
-                path=task.source.path,
-                folder=task.output.path,
-                shared=SPAN_FRAGMENT in task.source.artifact.uri,
-            )
+            SpanJob(span=task.span, path=task.source.path, folder=task.output.path, shared=_is_part(task.source))
             for task in tasks
         ]
-        for task, ingested in zip(tasks, ingest_spans(jobs, self.config.data, labelled=self.labelled), strict=True):
+        for task, ingested in zip(tasks, self._reading.ingest(jobs), strict=True):
             task.output.properties.update(
                 rows=ingested.rows,
                 labelled=ingested.labelled,
@@ -62,3 +84,8 @@ class ExampleGen(SpanComponent):
                 )  # fmt: skip
             if ingested.splits:
                 task.output.properties["splits"] = dict(ingested.splits)
+
+
+def _is_part(source: Payload) -> bool:
+    """Whether a source is one span of a file that holds several."""
+    return SPAN_FRAGMENT in source.artifact.uri

@@ -1,100 +1,97 @@
-"""What every span must hold, whatever it was read from."""
+"""What every row of a span must have, whatever it was read from: a key and a moment, which lies inside the span."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlcore.config.data import Data
 from mlcore.core.window import Span, iso
-from mlcore.errors import MalformedData, quoted
+from mlcore.errors import quoted
+from mlcore.ingest.blocks import TEXT_LIMIT, BadRow, Block, Reason
 
-Location = Callable[[int], str]
+Mask = npt.NDArray[np.bool_]
+_MICROSECONDS = pa.timestamp("us", tz="UTC")
 
 
-def check_span(table: pa.Table, data: Data, span: Span, location: Location) -> None:
-    """Rows there are, each with a key of its own and an event timestamp inside the span.
+def screen(block: Block, data: Data, span: Span | None) -> tuple[Mask, list[tuple[int, BadRow]]]:
+    """Which rows of a block are good, and the others with their numbers in the block.
 
-    Raises:
-        MalformedData: With the number of wrong rows and the place of the first.
+    Args:
+        block: Some rows.
+        data: What a row is.
+        span: What the moments must lie in; ``None``: they may be any.
     """
+    good = np.ones(block.rows.num_rows, bool)
+    bad: list[tuple[int, BadRow]] = []
+
+    def drop(wrong: Mask, reason: Reason, column: str, message: Callable[[int], str]) -> None:
+        for row in np.flatnonzero(good & wrong).tolist():
+            bad.append((row, bad_row(block, row, data, reason, message(row), column)))
+        good[wrong] = False
+
     for name in dict.fromkeys((data.event_timestamp, *data.key)):
-        _check_present(table[name], name, location)
-    _check_inside(table[data.event_timestamp], data.event_timestamp, span, location)
-    _check_unique(table, data.key, location)
+        column = block.rows.column(name)
+        if column.null_count:
+            missing = column.is_null().to_numpy(zero_copy_only=False)
+            text = f"{name} is missing; every row needs a key and a moment"
+            drop(missing, Reason.MISSING_KEY, name, lambda _, text=text: text)  # type: ignore[misc]
+    if span is not None:
+        moments = moments_of(block.rows, data)
+        outside = (moments < microseconds(span.start)) | (moments >= microseconds(span.end))
+        if outside.any():
+            name, column = data.event_timestamp, block.rows.column(data.event_timestamp)
+            drop(
+                outside,
+                Reason.OUTSIDE_SPAN,
+                name,
+                lambda row: f"{name} {iso(column[row].as_py())} lies outside the span {span}",
+            )
+    return good, bad
 
 
-def non_finite(table: pa.Table) -> dict[str, int]:
-    """How many values of each float column are NaN or infinite; only columns that have any."""
-    counts = {}
-    for name in table.column_names:
-        column = table[name]
+def bad_row(block: Block, row: int, data: Data, reason: Reason, message: str, column: str | None) -> BadRow:
+    """A row that could be read, as a bad one."""
+    values = {name: block.rows.column(name)[row].as_py() for name in block.rows.schema.names}
+    return BadRow(
+        file=key_text(values, data) if block.keyed else block.file,
+        line=0 if block.keyed else int(block.lines[row]),
+        reason=reason,
+        message=message,
+        column=column,
+        text=",".join("" if value is None else str(value) for value in values.values())[:TEXT_LIMIT],
+    )
+
+
+def key_text(values: Mapping[str, object], data: Data) -> str:
+    """A row's key, for people, bounded."""
+    return ", ".join(f"{name}={_shown(values[name])}" for name in data.key)
+
+
+def moments_of(rows: pa.RecordBatch, data: Data) -> npt.NDArray[np.int64]:
+    """Microseconds since 1970; 0 where there is none."""
+    moments: npt.NDArray[np.int64] = pc.fill_null(rows.column(data.event_timestamp).cast(pa.int64()), 0).to_numpy()
+    return moments
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return int(pa.scalar(moment, _MICROSECONDS).value)
+
+
+def non_finite(rows: pa.RecordBatch) -> Iterator[tuple[str, int]]:
+    """How many values of a float column are NaN or infinite, of each that has any."""
+    for name, column in zip(rows.schema.names, rows.columns, strict=True):
         if pa.types.is_floating(column.type):
             finite = pc.sum(pc.is_finite(column)).as_py() or 0
             if rest := len(column) - column.null_count - finite:
-                counts[name] = rest
-    return counts
+                yield name, rest
 
 
-def _check_present(column: pa.ChunkedArray, name: str, location: Location) -> None:
-    if not column.null_count:
-        return
-    row = pc.index(column.is_null(), value=True).as_py()
-    raise MalformedData(
-        f"{name} is missing in {_rows(column.null_count)}; every row needs a key and a moment",
-        where=location(row),
-        next_step=f"correct the export so that {name} is always there, or take it out of data.key",
-    )
-
-
-def _check_inside(column: pa.ChunkedArray, name: str, span: Span, location: Location) -> None:
-    moments = column.cast(pa.int64()).to_numpy()
-    outside = np.flatnonzero((moments < _microseconds(span.start)) | (moments >= _microseconds(span.end)))
-    if outside.size:
-        first = int(outside[0])
-        raise MalformedData(
-            f"{name} lies outside the span {span} in {_rows(int(outside.size))} of {len(column)}, "
-            f"first {iso(column[first].as_py())}",
-            where=location(first),
-            next_step="put each row into the file of its span (spans are in UTC), or correct data.event_timestamp",
-        )
-
-
-def _check_unique(table: pa.Table, key: tuple[str, ...], location: Location) -> None:
-    keys = table.select(list(key))
-    distinct = keys.group_by(list(key), use_threads=False).aggregate([([], "count_all")]).num_rows
-    if distinct == table.num_rows:
-        return
-    first, again = _first_repeat(keys)
-    shown = ", ".join(f"{name}={_shown(keys[name][again])}" for name in key)
-    raise MalformedData(
-        f"{_rows(table.num_rows - distinct)} repeat the key of an earlier row, first {shown}",
-        where=f"{location(first)} and {location(again)}",
-        next_step="remove the repeated rows, or add to data.key what tells them apart",
-    )
-
-
-def _first_repeat(keys: pa.Table) -> tuple[int, int]:
-    seen: dict[tuple[object, ...], int] = {}
-    for row, key in enumerate(zip(*(keys[name].to_pylist() for name in keys.column_names), strict=True)):
-        if key in seen:
-            return seen[key], row
-        seen[key] = row
-    raise AssertionError("called for keys without a repeat")
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
-
-
-def _shown(value: pa.Scalar) -> str:
-    python = value.as_py()
-    return iso(python) if isinstance(python, datetime) else quoted(python, limit=40)
-
-
-def _microseconds(moment: datetime) -> int:
-    return int(pa.scalar(moment, pa.timestamp("us", tz="UTC")).value)
+def _shown(value: object) -> str:
+    return iso(value) if isinstance(value, datetime) else quoted(value, limit=40)

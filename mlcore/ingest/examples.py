@@ -9,7 +9,9 @@ The bytes depend on the rows and on the version of pyarrow alone, so that equal 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,22 +22,81 @@ FILE_NAME = "data.parquet"
 ROW_GROUP_ROWS = 65_536
 
 
-def write_examples(folder: Path, table: pa.Table) -> None:
-    """Write the rows as ``data.parquet`` into a folder that exists.
+class GroupWriter:
+    """Writes a Parquet file of rows that come in pieces: its bytes depend on the rows alone, not on the pieces.
+
+    No more than one row group waits in memory. Where no rows come there is no file.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, **options: object) -> None:
+        self.schema = schema
+        self._path = path
+        self._options = options
+        self._stack = ExitStack()
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Further rows."""
+        while rows.num_rows:
+            piece = rows.slice(0, ROW_GROUP_ROWS - self._waiting_rows)
+            self._waiting.append(piece)
+            self._waiting_rows += piece.num_rows
+            rows = rows.slice(piece.num_rows)
+            if self._waiting_rows == ROW_GROUP_ROWS:
+                self._write_group()
+
+    def close(self) -> None:
+        """Write what waits, and the end of the file."""
+        if self._waiting:
+            self._write_group()
+        if self._writer is not None:
+            self._writer.close()
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._stack.close()
+
+    def _write_group(self) -> None:
+        group = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
+        self._waiting, self._waiting_rows = [], 0
+        self._opened().write_table(group, ROW_GROUP_ROWS)
+
+    def _opened(self) -> pq.ParquetWriter:
+        if self._writer is None:
+            file = self._stack.enter_context(self._path.open("wb"))
+            self._writer = pq.ParquetWriter(file, self.schema, **self._options)
+        return self._writer
+
+
+class ExamplesWriter(GroupWriter):
+    """Writes ``data.parquet`` into a folder that exists; where no rows come, one without rows.
 
     LZ4 is a third larger than zstd, and takes half its time to write and to read: files of one day are small, and
     zstd prepares itself anew for each column of each.
     """
-    strings = [column.name for column in table.schema if pa.types.is_string(column.type)]
-    with (folder / FILE_NAME).open("wb") as file:
-        pq.write_table(
-            table,
-            file,
-            row_group_size=ROW_GROUP_ROWS,
-            compression="lz4",
-            use_dictionary=strings,
-            write_statistics=False,
-        )
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        strings = [column.name for column in schema if pa.types.is_string(column.type)]
+        super().__init__(folder / FILE_NAME, schema, compression="lz4", use_dictionary=strings, write_statistics=False)
+
+    def close(self) -> None:
+        self._opened()
+        super().close()
+
+
+def write_examples(folder: Path, table: pa.Table) -> None:
+    """Write the rows as ``data.parquet`` into a folder that exists."""
+    with ExamplesWriter(folder, table.schema) as writer:
+        for batch in table.to_batches():
+            writer.write(batch)
 
 
 def read_examples(folders: Sequence[Path], columns: Sequence[str] | None = None) -> pa.Table:

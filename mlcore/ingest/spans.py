@@ -1,26 +1,29 @@
-"""Many spans at once: each is read, checked, labelled, split and written. A file that holds several is read once."""
+"""Spans from their files: each row is checked, labelled, split and written, or put into quarantine.
+
+A file is read once, whatever it holds, some rows at a time; see :mod:`.division`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlcore.config.data import Data
 from mlcore.core.window import Span
 from mlcore.ingest.blocks import BadRow
-from mlcore.ingest.checks import Location, non_finite
-from mlcore.ingest.examples import write_examples
+from mlcore.ingest.checks import non_finite
+from mlcore.ingest.columns import column_types, examples_schema
+from mlcore.ingest.division import Division
+from mlcore.ingest.examples import ExamplesWriter
 from mlcore.ingest.labels import with_label
-from mlcore.ingest.quarantine import counted, sift, write_quarantine
-from mlcore.ingest.sources import read_rows
-from mlcore.ingest.splits import split_rows
+from mlcore.ingest.quarantine import QuarantineWriter, as_batch, count, counted, too_many
+from mlcore.ingest.sources import read_blocks
+from mlcore.ingest.splits import split_names, split_rows, split_schema
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,82 +61,134 @@ class Ingested:
     quarantined: dict[str, int] = field(default_factory=dict)
 
 
-def ingest_span(job: SpanJob, data: Data) -> Ingested:
-    """Read, check, label, split and write one span.
+class Reading(AbstractContextManager["Reading"]):
+    """Files that are read once, whichever of their spans are ingested together.
 
-    Raises:
-        DataError: The span cannot be used; see :func:`mlcore.ingest.sources.read_span`.
+    Args:
+        data: What a row is.
+        shared: The spans that will be wanted, by the path of each file that holds several: their rows are kept for
+            when they are, in memory up to a bound and else in temporary files.
+        labelled: Whether rows have outcomes to make labels of; those of a serving log have none.
     """
+
+    def __init__(self, data: Data, shared: Mapping[Path, Sequence[Span]], *, labelled: bool = True) -> None:
+        self._data = data
+        self._shared = shared
+        self._labelled = labelled
+        self._stack = ExitStack()
+        self._divisions: dict[Path, Division] = {}
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def ingest(self, jobs: Sequence[SpanJob]) -> tuple[Ingested, ...]:
+        """Ingest spans, one after the other; the results are in the order of the jobs.
+
+        A year of daily files takes less than the import of a runner of parallel jobs would.
+
+        Raises:
+            DataError: A file cannot be read as configured.
+            MalformedData: Its rows are not those of the span, or more of them are bad than may be.
+        """
+        done: dict[int, Ingested] = {}
+        for number, job in sorted(enumerate(jobs), key=lambda numbered: (str(numbered[1].path), numbered[1].span)):
+            if job.shared:
+                done[number] = self._ingest(job, self._division(job))
+            else:
+                with Division(self._data, [job.span], shared=False) as division:
+                    division.read(read_blocks(self._data, job.path, job.span))
+                    done[number] = self._ingest(job, division)
+        return tuple(done[number] for number in range(len(jobs)))
+
+    def _division(self, job: SpanJob) -> Division:
+        if job.path not in self._divisions:
+            division = self._stack.enter_context(Division(self._data, self._shared[job.path], shared=True))
+            division.read(read_blocks(self._data, job.path, job.span))
+            self._divisions[job.path] = division
+        return self._divisions[job.path]
+
+    def _ingest(self, job: SpanJob, division: Division) -> Ingested:
+        seen, reasons, first = _Seen(), division.reasons(job.span), division.first_bad(job.span)
+        with ExitStack() as stack:
+            quarantine = stack.enter_context(QuarantineWriter(job.folder))
+            writers = self._writers(stack, job.folder)
+            for bad in division.bad(job.span):
+                quarantine.write(bad)
+            for piece in division.pieces(job.span):
+                if piece.repeated:
+                    quarantine.write(as_batch(piece.repeated))
+                    reasons.update(count(piece.repeated))
+                    first = first or piece.repeated[0]
+                self._write(piece.rows, writers, seen)
+            self._check_fraction(seen, reasons, first)
+        return Ingested(
+            rows=seen.rows,
+            labelled=seen.labelled,
+            non_finite=dict(seen.non_finite),
+            empty=tuple(name for name in self._schema().names if name not in seen.filled),
+            splits={name: seen.splits[name] for name in split_names(self._data)},
+            quarantined=counted(reasons),
+        )
+
+    def _schema(self) -> pa.Schema:
+        return examples_schema(self._data) if self._labelled else pa.schema(list(column_types(self._data).items()))
+
+    def _writers(self, stack: ExitStack, folder: Path) -> dict[str, ExamplesWriter]:
+        """By split, or one for all where time splits rows."""
+        names, schema = split_names(self._data), split_schema(self._schema(), self._data)
+        for name in names:
+            (folder / name).mkdir()
+        return {name: stack.enter_context(ExamplesWriter(folder / name, schema)) for name in names or (".",)}
+
+    def _write(self, rows: pa.RecordBatch, writers: Mapping[str, ExamplesWriter], seen: _Seen) -> None:
+        rows = with_label(rows, self._data) if self._labelled else rows
+        seen.add(rows, self._data.label.name if self._labelled else None)
+        if "." in writers:
+            writers["."].write(rows)
+            return
+        for name, part in split_rows(rows, self._data).items():
+            writers[name].write(part)
+            seen.splits[name] += part.num_rows
+
+    def _check_fraction(self, seen: _Seen, reasons: Counter[str], first: BadRow | None) -> None:
+        bad = sum(reasons.values())
+        if first is not None and (bad > self._data.max_bad_fraction * (bad + seen.rows) or not seen.rows):
+            raise too_many(first, reasons, bad + seen.rows, self._data.max_bad_fraction)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was written of a span so far."""
+
+    rows: int = 0
+    labelled: int = 0
+    non_finite: Counter[str] = field(default_factory=Counter)
+    filled: set[str] = field(default_factory=set)
+    splits: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: pa.RecordBatch, label: str | None) -> None:
+        self.rows += rows.num_rows
+        self.labelled += rows.num_rows - rows.column(label).null_count if label is not None else 0
+        self.non_finite.update(dict(non_finite(rows)))
+        names = (name for name in rows.schema.names if name not in self.filled)
+        self.filled.update([name for name in names if rows.column(name).null_count < rows.num_rows])
+
+
+def ingest_span(job: SpanJob, data: Data) -> Ingested:
+    """Read, check, label, split and write one span. See :meth:`Reading.ingest`."""
     return ingest_spans([job], data)[0]
 
 
 def ingest_spans(jobs: Sequence[SpanJob], data: Data, *, labelled: bool = True) -> tuple[Ingested, ...]:
-    """Ingest spans one file after the other; the results are in the order of the jobs.
-
-    A year of daily files takes less than the import of a runner of parallel jobs would.
-
-    Args:
-        jobs: What to read, and where to write it.
-        data: What a row is.
-        labelled: Whether rows have outcomes to make labels of; those of a serving log have none.
-    """
-    done: dict[int, Ingested] = {}
-    by_file = sorted(enumerate(jobs), key=lambda numbered: (str(numbered[1].path), numbered[0]))
-    for path, group in groupby(by_file, key=lambda numbered: numbered[1].path):
-        of_file = list(group)
-        rows = read_rows(data, path, of_file[0][1].span)
-        for (number, job), places in zip(of_file, _divided(rows.table, data, [job for _, job in of_file]), strict=True):
-            part = rows.table if places is None else rows.table.take(pa.array(places))
-            bad = rows.bad if number == of_file[0][0] else ()  # whose span nobody knows: the file's first has them
-            good, quarantined = sift(part, bad, data, job.span, _location(rows.location, places))
-            write_quarantine(job.folder, quarantined)
-            table = with_label(good, data) if labelled else good
-            done[number] = _write(job, table, quarantined, data, _location(rows.location, places))
-    return tuple(done[number] for number in range(len(jobs)))
+    """Ingest spans that are all there are to ingest of their files. See :class:`Reading`."""
+    with Reading(data, shared_files(jobs), labelled=labelled) as reading:
+        return reading.ingest(jobs)
 
 
-def _divided(table: pa.Table, data: Data, jobs: Sequence[SpanJob]) -> list[npt.NDArray[np.int64] | None]:
-    """The rows of each job's span, in their order; ``None`` for all. Rows of no job's span are of other spans."""
-    if not jobs[0].shared:
-        return [None] * len(jobs)
-    moments = pc.fill_null(table[data.event_timestamp].cast(pa.int64()), 0).to_numpy()
-    order = sorted(range(len(jobs)), key=lambda number: jobs[number].span)
-    starts = np.array([_microseconds(jobs[number].span.start) for number in order])
-    ends = np.array([_microseconds(jobs[number].span.end) for number in order])
-    place = np.searchsorted(starts, moments, side="right") - 1
-    place[(place >= 0) & (moments >= ends[place])] = -1
-    undated = table[data.event_timestamp].is_null().to_numpy()
-    place[undated] = 0  # where it is found to have no moment, and is told by its line
-    sorted_rows = np.argsort(place, kind="stable")
-    edges = np.searchsorted(place[sorted_rows], np.arange(len(jobs) + 1))
-    divided: list[npt.NDArray[np.int64] | None] = [None] * len(jobs)
-    for index, number in enumerate(order):
-        divided[number] = sorted_rows[edges[index] : edges[index + 1]]
-    return divided
-
-
-def _location(location: Location, places: npt.NDArray[np.int64] | None) -> Location:
-    return location if places is None else lambda row: location(int(places[row]))
-
-
-def _write(job: SpanJob, table: pa.Table, bad: Sequence[BadRow], data: Data, location: Location) -> Ingested:
-    splits = split_rows(table, data, location)
-    if not splits:
-        write_examples(job.folder, table)
-    for name, part in splits.items():
-        folder = job.folder / name
-        folder.mkdir()
-        write_examples(folder, part)
-    label = data.label.name
-    return Ingested(
-        rows=table.num_rows,
-        labelled=table.num_rows - table[label].null_count if label in table.column_names else 0,
-        non_finite=non_finite(table),
-        empty=tuple(name for name in table.column_names if table[name].null_count == table.num_rows),
-        quarantined=counted(bad),
-        splits={name.value: part.num_rows for name, part in splits.items()},
-    )
-
-
-def _microseconds(moment: object) -> int:
-    return int(pa.scalar(moment, pa.timestamp("us", tz="UTC")).value)
+def shared_files(jobs: Sequence[SpanJob]) -> dict[Path, list[Span]]:
+    """The spans that are wanted of each file that holds several."""
+    shared: dict[Path, list[Span]] = {}
+    for job in jobs:
+        if job.shared:
+            shared.setdefault(job.path, []).append(job.span)
+    return shared

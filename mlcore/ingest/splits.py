@@ -24,41 +24,50 @@ import pyarrow.compute as pc
 
 from mlcore.config.data import ColumnSplit, Data, HashSplit, TimeSplit
 from mlcore.core.types import SplitName
-from mlcore.errors import MalformedData, quoted
-from mlcore.ingest.checks import Location
 
 _WORD = struct.Struct("<q")
 _DOUBLE = struct.Struct("<d")
 
 
-def split_rows(table: pa.Table, data: Data, location: Location) -> dict[SplitName, pa.Table]:
-    """The rows of each split, in the order of the table; nothing for a split by time, which whole spans make.
+def split_names(data: Data) -> tuple[SplitName, ...]:
+    """The splits that a span's rows are divided into; none for a split by time, which whole spans make."""
+    return () if isinstance(data.split, TimeSplit) else tuple(SplitName)
 
-    Raises:
-        MalformedData: A column says of rows that belong together that they are on both sides.
-    """
+
+def split_schema(schema: pa.Schema, data: Data) -> pa.Schema:
+    """The columns of each split: all but the one that says which, for it has one value on each side."""
+    if isinstance(data.split, ColumnSplit):
+        return schema.remove(schema.get_field_index(data.split.column))
+    return schema
+
+
+def split_rows(rows: pa.RecordBatch, data: Data) -> dict[SplitName, pa.RecordBatch]:
+    """The rows of each split, in their order; nothing for a split by time."""
     match data.split:
         case TimeSplit():
             return {}
         case HashSplit(evaluation=share, split_by=columns):
-            chosen = for_evaluation(table, columns or data.key, share)
+            chosen = for_evaluation(rows, columns or data.key, share)
             return {
-                SplitName.TRAIN: table.filter(pa.array(~chosen)),
-                SplitName.EVALUATION: table.filter(pa.array(chosen)),
+                SplitName.TRAIN: rows.filter(pa.array(~chosen)),
+                SplitName.EVALUATION: rows.filter(pa.array(chosen)),
             }
-        case ColumnSplit() as split:
-            return _by_column(table, split, split.split_by or data.key, location)
+        case ColumnSplit(column=column, train=train, evaluation=evaluation):
+            says = rows.column(column).cast(pa.string())
+            rest = rows.drop_columns([column])
+            sides = ((SplitName.TRAIN, train), (SplitName.EVALUATION, evaluation))
+            return {name: rest.filter(pc.is_in(says, pa.array(values, pa.string()))) for name, values in sides}
 
 
-def for_evaluation(table: pa.Table, columns: Sequence[str], share: float) -> npt.NDArray[np.bool_]:
+def for_evaluation(rows: pa.RecordBatch, columns: Sequence[str], share: float) -> npt.NDArray[np.bool_]:
     """Of each row, whether its key is among the share for evaluation."""
     threshold = int(share * 2**64)
-    parts = [_encoded(table[name]) for name in columns]
+    parts = [_encoded(rows.column(name)) for name in columns]
     hashes = (hashlib.blake2b(b"".join(row), digest_size=8).digest() for row in zip(*parts, strict=True))
-    return np.fromiter((int.from_bytes(found, "big") < threshold for found in hashes), bool, table.num_rows)
+    return np.fromiter((int.from_bytes(found, "big") < threshold for found in hashes), bool, rows.num_rows)
 
 
-def _encoded(column: pa.ChunkedArray) -> list[bytes]:
+def _encoded(column: pa.Array) -> list[bytes]:
     kind = column.type
     if pa.types.is_string(kind):
         texts = (None if value is None else value.encode() for value in column.to_pylist())
@@ -75,33 +84,3 @@ def _encoded(column: pa.ChunkedArray) -> list[bytes]:
 
 def _double(value: float) -> bytes:
     return _DOUBLE.pack(float("nan") if value != value else value + 0.0)
-
-
-def _by_column(
-    table: pa.Table, split: ColumnSplit, together: Sequence[str], location: Location
-) -> dict[SplitName, pa.Table]:
-    says = table[split.column].cast(pa.string())
-    sides = {SplitName.TRAIN: split.train, SplitName.EVALUATION: split.evaluation}
-    rows = {
-        name: pc.fill_null(pc.is_in(says, pa.array(values, pa.string())), fill_value=False)
-        for name, values in sides.items()
-    }
-    _check_apart(table, rows, together, location)
-    rest = table.drop_columns([split.column])  # which has one value on each side: no feature, and no anomaly
-    return {name: rest.filter(chosen) for name, chosen in rows.items()}
-
-
-def _check_apart(
-    table: pa.Table, rows: dict[SplitName, pa.ChunkedArray], together: Sequence[str], location: Location
-) -> None:
-    keys = list(zip(*(_encoded(table[name]) for name in together), strict=True))
-    chosen = {name: np.flatnonzero(side.to_numpy()).tolist() for name, side in rows.items()}
-    trained = {keys[row] for row in chosen[SplitName.TRAIN]}
-    for row in chosen[SplitName.EVALUATION]:
-        if keys[row] in trained:
-            shown = ", ".join(f"{name}={quoted(table[name][row].as_py(), limit=40)}" for name in together)
-            raise MalformedData(
-                f"{shown} is in both splits",
-                where=location(row),
-                next_step="correct the column that data.split names, or split by hash",
-            )

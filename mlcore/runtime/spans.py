@@ -45,9 +45,11 @@ def launch_spans(
     by_fingerprint = {fingerprint(component, {"source": [source]}): source for source in sources}
     known = _known(session, list(by_fingerprint))
     missing = [key for key in by_fingerprint if key not in known]
-    for start in range(0, len(missing), PORTION_SPANS):
-        portion = {key: by_fingerprint[key] for key in missing[start : start + PORTION_SPANS]}
-        known |= _work_locked(session, component, request, portion, split)
+    if missing:
+        with component.working([_payload(session, by_fingerprint[key], split) for key in missing]):
+            for start in range(0, len(missing), PORTION_SPANS):
+                portion = {key: by_fingerprint[key] for key in missing[start : start + PORTION_SPANS]}
+                known |= _work_locked(session, component, request, portion, split)
     made = [known[key] for key in by_fingerprint]
     gathered = session.metadata.record_cached(
         _execution(component, request, fingerprint=None),
@@ -122,9 +124,13 @@ def _task(session: Session, source: Artifact, uri: str, split: SplitName | None)
     if source.span is None:
         raise MetadataError(f"artifact {source.id} has no span", where=source.uri)
     _verify(session, source)
+    output = Output(path=session.artifacts.folder(uri))
+    return SpanTask(span=source.span, source=_payload(session, source, split), output=output)
+
+
+def _payload(session: Session, source: Artifact, split: SplitName | None) -> Payload:
     path = session.artifacts.path(source.uri)
-    payload = Payload(artifact=source, path=path / split if split else path)
-    return SpanTask(span=source.span, source=payload, output=Output(path=session.artifacts.folder(uri)))
+    return Payload(artifact=source, path=path / split if split else path)
 
 
 def _verify(session: Session, source: Artifact) -> None:

@@ -17,8 +17,8 @@ import zstandard
 from support.small_data import DAY, make_data
 
 from mlcore.errors import MlcoreError
-from mlcore.ingest.file_reader import _blocks
 from mlcore.ingest.quarantine import read_quarantine
+from mlcore.ingest.sources import read_blocks
 from mlcore.ingest.spans import SpanJob, ingest_span
 
 CASES, SEED, MOST_SECONDS = 200, 20_130_102, 20
@@ -178,7 +178,7 @@ def outcome(number: int, folder: Path) -> str:
         check_told(error, number)
         return "error"
     bad = read_quarantine(folder)
-    blocks = list(_blocks(str(path), data))
+    blocks = list(read_blocks(data, path, DAY))
     assert done.rows + len(bad) == sum(block.total for block in blocks), number
     assert sum(done.quarantined.values()) == len(bad), number
     lines = [line for block in blocks for line in [*block.lines.tolist(), *(row.line for row in block.bad)]]

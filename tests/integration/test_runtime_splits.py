@@ -6,10 +6,15 @@ from datetime import date
 
 import pyarrow.parquet as pq
 import pytest
-from support.project import Project, day_file
+from support.project import AS_OF, Project, day_file
 
+from mlcore.config.loader import load_pipeline
+from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
+from mlcore.core.window import parse_moment
 from mlcore.ingest import spans
+from mlcore.runtime.launch import launch
+from mlcore.runtime.pipeline import retraining_graph
 
 LATER = "2024-01-11T06:00Z"
 
@@ -25,13 +30,13 @@ def one_file(project: Project, days: range) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read from now on, in order."""
     names: list[str] = []
-    read = spans.read_rows
+    read = spans.read_blocks
 
-    def counted(data, path, span, **options):  # type: ignore[no-untyped-def]
+    def counted(data, path, span):  # type: ignore[no-untyped-def]
         names.append(path.name)
-        return read(data, path, span, **options)
+        return read(data, path, span)
 
-    monkeypatch.setattr(spans, "read_rows", counted)
+    monkeypatch.setattr(spans, "read_blocks", counted)
     return names
 
 
@@ -51,6 +56,22 @@ def test_a_monthly_file_of_daily_spans_is_read_once(project: Project, reads: lis
     later = project.run(LATER, name="later")
     assert reads == ["2024-01.csv", "2024-01.csv"]
     assert later["statistics_gen"].summary == "8 spans, 1 new"
+
+
+def test_a_file_is_read_once_however_few_spans_are_worked_on_at_a_time(
+    project: Project, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight spans in portions of three: one reading, and the Examples of a single portion."""
+    project.replace("{YYYY}-{MM}-{DD}.csv", "{YYYY}-{MM}.csv")
+    one_file(project, range(1, 9))
+    monkeypatch.setattr("mlcore.runtime.spans.PORTION_SPANS", 3)
+    config = load_pipeline(project.settings.pipelines / "tiny.yaml")
+    request = RunRequest(pipeline="tiny", run="r", as_of=parse_moment(AS_OF))
+    with project.session() as session:
+        launch(session, config, retraining_graph(config), "example_gen", request=request, upstream={})
+        examples = session.metadata.find_artifacts(type=ArtifactType.EXAMPLES)
+    assert reads == ["2024-01.csv"]
+    assert [artifact.properties["rows"] for artifact in examples] == [120] * 8
 
 
 def test_hourly_spans_train_and_evaluate(project: Project, reads: list[str]) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
+from support.ingested import read_span
 
 from mlcore.config.data import Data
 from mlcore.core.window import Span, parse_moment
 from mlcore.ingest.examples import read_examples, write_examples
 from mlcore.ingest.formats.csv_format import CsvOptions, read_csv
-from mlcore.ingest.sources import read_span
 
 SPAN = Span(start=parse_moment("2013-01-02T00:00Z"), end=parse_moment("2013-01-03T00:00Z"))
 DATA = Data.model_validate(

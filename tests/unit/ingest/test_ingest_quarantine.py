@@ -2,24 +2,19 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.ingested import read_span
 from support.small_data import DAY, make_data
 
-from mlcore.config import sources as config
 from mlcore.errors import ArtifactCorrupt, MalformedData
-from mlcore.ingest import file_reader
-from mlcore.ingest.blocks import BadRow, Block, Reason
+from mlcore.ingest.blocks import Reason
 from mlcore.ingest.examples import read_examples
 from mlcore.ingest.quarantine import FILE_NAME, read_quarantine
-from mlcore.ingest.sources import read_span
 from mlcore.ingest.spans import Ingested, SpanJob, ingest_span
 
 HEADER = "id,at,name,amount,day,ok,delay"
@@ -150,35 +145,6 @@ def test_a_value_that_does_not_fit_is_a_bad_row_of_parquet(tmp_path: Path) -> No
     pq.write_table(table.set_column(1, "id", ids.cast(pa.string())), tmp_path / "a.parquet")
     with pytest.raises(MalformedData, match="column id is of type string in the file and int64"):
         ingest_span(job, data)
-
-
-def read_fixed_width(path: str, types: Mapping[str, pa.DataType], options: Mapping[str, Any]) -> Iterator[Block]:
-    """A format of somebody else: an id of so many characters a line."""
-    schema = pa.schema(list(types.items()))
-    lines = Path(path).read_text().splitlines()
-    width = int(options["width"])
-    rows = [{"id": int(line[:width]), "at": DAY.start} for line in lines[1:]]
-    bad = BadRow(file=path, line=1, reason=Reason.RAGGED, message="short", column=None, text=lines[0])
-    yield Block(
-        file=path,
-        rows=pa.Table.from_pylist(rows, schema).to_batches()[0],
-        lines=np.arange(2, len(lines) + 1),
-        bad=(bad,),
-    )
-
-
-def test_a_format_is_one_function_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry point makes a type of source; its other keys are handed to it."""
-    points = EntryPoints([EntryPoint(name="fixed", value=f"{__name__}:read_fixed_width", group="mlcore.sources")])
-    for module in (config, file_reader):
-        monkeypatch.setattr(module, "entry_points", lambda **asked: points.select(**asked))
-    monkeypatch.setattr(EntryPoint, "load", lambda self: read_fixed_width)
-    path = _written(tmp_path / "a.txt", b"x\n007\n008\n")
-    data = make_data(source={"type": "fixed", "path": "x", "width": 3}, max_bad_fraction=0.5)
-    assert ingest_span(SpanJob(span=DAY, path=path, folder=tmp_path), data).quarantined == {"ragged": 1}
-    assert read_examples([tmp_path])["id"].to_pylist() == [7, 8]
-    with pytest.raises(ValueError, match="no source of type 'other'; allowed: 'csv'"):
-        make_data(source={"type": "other", "path": "x"})
 
 
 def _written(path: Path, content: bytes) -> Path:
