@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction
 from mlcore.config.loader import find_pipeline, pipeline_names, schema_file
 from mlcore.errors import ConfigError, quoted
 
@@ -43,10 +44,15 @@ def register(app: typer.Typer) -> None:
 
 @schema.command()
 def infer(
-    source: Source, at: At = None, out: Out = None, tolerant: Tolerant = False, enforce_ranges: Ranges = False
+    source: Source,
+    at: At = None,
+    out: Out = None,
+    tolerant: Tolerant = False,
+    enforce_ranges: Ranges = False,
+    max_bad_fraction: MaxBadFraction = MOST_BAD,
 ) -> None:
     """The schema that a file, or a pipeline's training window, meets; as TensorFlow Data Validation infers it."""
-    found = _inferred(source, at, tolerant=tolerant, enforce_ranges=enforce_ranges)
+    found = _inferred(source, at, tolerant=tolerant, enforce_ranges=enforce_ranges, most_bad=max_bad_fraction)
     _put(found, out, header=f"Inferred from {source}{f' at {at}' if at else ''}.")
 
 
@@ -140,28 +146,29 @@ def freeze(
     _put(_described(found, find_pipeline(settings().pipelines, pipeline)), path, header=header)
 
 
-def _inferred(source: str, at: str | None, *, tolerant: bool, enforce_ranges: bool) -> Schema:
+def _inferred(
+    source: str, at: str | None, *, tolerant: bool, enforce_ranges: bool, most_bad: float = MOST_BAD
+) -> Schema:
     from dataclasses import replace
 
     from mlcore.schema.infer import TFDV, TOLERANT
     from mlcore.schema.infer import infer as infer_schema
 
     options: InferenceOptions = replace(TOLERANT if tolerant else TFDV, enforce_ranges=enforce_ranges)
-    return infer_schema(_summary(source, at), options)
+    return infer_schema(_summary(source, at, most_bad), options)
 
 
-def _summary(source: str, at: str | None) -> DatasetSummary:
+def _summary(source: str, at: str | None, most_bad: float) -> DatasetSummary:
     """The statistics of a file, or of a pipeline's training window."""
     from mlcore.components.summaries import dataset_summary
 
     if source in pipeline_names(settings().pipelines) and not Path(source).exists():
         return _window_summary(source, at)
-    from mlcore.cli.data.bad_rows import MOST_BAD
     from mlcore.ingest.tables import BadRows, open_table
     from mlcore.schema.summary import DatasetSummary
     from mlcore.statistics.accumulate import DatasetAccumulator
 
-    name, bad = PurePosixPath(source).name, BadRows(most=MOST_BAD)
+    name, bad = PurePosixPath(source).name, BadRows(most=most_bad)
     batches = open_table(source).batches(bad)
     first = next(batches, None)
     if first is None:

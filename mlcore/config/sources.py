@@ -5,23 +5,38 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from mlcore.config.fields import Pattern, Section
 
+_SECRET = re.compile(r"://[^/@]*:[^/@]+@")
 
-class CsvSource(Section):
+
+class FileSource(Section):
+    """A source whose spans are files."""
+
+    places: ClassVar[set[str]] = {"path"}
+    """Keys that say where rows are, not what they mean: equal rows of elsewhere are no news."""
+    path: Pattern
+
+    @model_validator(mode="after")
+    def _without_secret(self) -> Self:
+        """Checked for the whole section: the message for one key would quote it."""
+        if _SECRET.search(self.path):
+            raise ValueError("path is a URL with a password; leave it out, and give it to the process's environment")
+        return self
+
+
+class CsvSource(FileSource):
     """CSV files with a header, found by a pattern of each span's start: ``{YYYY}``, ``{MM}``, ``{DD}``, ``{HH}``.
 
     A path, a glob, a folder or a URL of any of these (``s3://lake/{YYYY}/{MM}/{DD}/*.csv.gz``). A file that ends in
     ``.gz`` or ``.zst`` is decompressed. A relative path starts at the project folder.
     """
 
-    places: ClassVar[set[str]] = {"path"}
     type: Literal["csv"]
-    path: Pattern
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     quote: str = Field(default='"', max_length=1, description="Stands around cells; empty: quotes are ordinary text")
     encoding: str = "utf-8"
@@ -29,20 +44,16 @@ class CsvSource(Section):
     quoted_nulls: bool = Field(default=True, description='false: "" is an empty string, and only a bare cell missing')
 
 
-class JsonLinesSource(Section):
+class JsonLinesSource(FileSource):
     """JSON Lines files: an object a line, whose members are the columns; ``path`` as for CSV."""
 
-    places: ClassVar[set[str]] = {"path"}
     type: Literal["json_lines"]
-    path: Pattern
 
 
-class ParquetSource(Section):
+class ParquetSource(FileSource):
     """Parquet files; ``path`` as for CSV. ``year=2013`` in the name of a folder is a column."""
 
-    places: ClassVar[set[str]] = {"path"}
     type: Literal["parquet"]
-    path: Pattern
 
 
 SOURCE_TYPES = ("csv", "json_lines", "parquet", "postgres")
@@ -50,14 +61,12 @@ SOURCE_PLUGINS = "mlcore.sources"
 """The group of the entry points that read further formats: by the source's type, a function."""
 
 
-class PluginSource(Section):
+class PluginSource(FileSource):
     """Files in a format that an installed package reads; ``path`` as for CSV, other keys are the format's."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    places: ClassVar[set[str]] = {"path"}
     type: str
-    path: Pattern
 
     @property
     def options(self) -> dict[str, JsonValue]:

@@ -54,6 +54,17 @@ def is_url(path: str) -> bool:
     return "://" in path and not path.startswith(_FILE_URL)
 
 
+def name_of(path: str) -> str:
+    """The part of a path or URL whose ending tells the format: that of a web server may be followed by a query.
+
+    >>> name_of("https://example.org/a/b.csv.gz?token=x")
+    'b.csv.gz'
+    """
+    if path.startswith(("http://", "https://")):
+        path = path.partition("#")[0].partition("?")[0]
+    return PurePosixPath(path).name
+
+
 def list_files(path: str) -> tuple[File, ...]:
     """The files a path stands for, in the order of their names: a file itself, a glob's, or all below a folder.
 
@@ -184,8 +195,8 @@ def _next_step(path: str, error: Exception) -> str:
 def _local(path: str) -> set[str]:
     if Path(path).exists() or not glob.has_magic(path):
         return _below(Path(path))
-    found = (Path(name) for name in glob.glob(path, recursive=True))  # noqa: PTH207 - a pathlib glob is relative
-    return set().union(*(_below(place) for place in found if not place.name.startswith(_HIDDEN)))
+    found = glob.glob(path, recursive=True)  # noqa: PTH207 - a pathlib glob is relative
+    return set().union(*(_below(Path(name)) for name in found if _found_shown(name, path)))
 
 
 def _below(place: Path) -> set[str]:
@@ -239,7 +250,7 @@ def _infos(system: Any, inner: str) -> dict[str, dict[str, Any]]:
         return _infos_below(system, inner, system.info(inner))
     found: dict[str, dict[str, Any]] = {}
     for name, info in system.glob(inner, detail=True).items():
-        if not PurePosixPath(name).name.startswith(_HIDDEN):
+        if _found_shown(name, inner):
             found |= _infos_below(system, name, info)
     return found
 
@@ -254,6 +265,13 @@ def _infos_below(system: Any, inner: str, info: dict[str, Any]) -> dict[str, dic
         for name, info in below.items()
         if info.get("type") == "file" and _shown(PurePosixPath(name).parts[parts:])
     }
+
+
+def _found_shown(name: str, pattern: str) -> bool:
+    """Whether what a glob found is shown: nothing of it is hidden where the pattern has wildcards, or it names such."""
+    parts = PurePosixPath(pattern).parts
+    first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    return any(part.startswith(_HIDDEN) for part in parts[first:]) or _shown(PurePosixPath(name).parts[first:])
 
 
 def _shown(parts: tuple[str, ...]) -> bool:

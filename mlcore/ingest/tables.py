@@ -27,7 +27,7 @@ from mlcore.ingest.formats.csv_format import CsvOptions, csv_header, read_csv
 from mlcore.ingest.formats.json_lines import read_json_lines
 from mlcore.ingest.formats.json_types import infer_json_types
 from mlcore.ingest.formats.parquet import parquet_schema, read_parquet
-from mlcore.ingest.places import existing_files
+from mlcore.ingest.places import existing_files, name_of
 
 FormatName: TypeAlias = Literal["csv", "json_lines", "parquet"]
 _ENDINGS: dict[str, FormatName] = {
@@ -177,8 +177,8 @@ def read_blocks(
 
 
 def _stem(path: str) -> str:
-    pure = PurePosixPath(path)
-    return str(pure.with_suffix("")) if pure.suffix.lower() in _COMPRESSED else path
+    pure = PurePosixPath(name_of(path))
+    return pure.stem if pure.suffix.lower() in _COMPRESSED else pure.name
 
 
 def _opened(

@@ -49,7 +49,10 @@ def converted(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
 
 def as_numbers(cells: pa.Array) -> pa.Array:
     """Strings as Arrow reads numbers: without the white space around them, and without a plus sign."""
-    return pc.replace_substring_regex(pc.utf8_trim(cells, _WHITE), pattern=r"^\+([0-9.])", replacement=r"\1")
+    trimmed = pc.utf8_trim(cells, _WHITE)
+    if not pc.any(pc.starts_with(trimmed, "+")).as_py():
+        return trimmed
+    return pc.replace_substring_regex(trimmed, pattern=r"^\+([0-9.])", replacement=r"\1")
 
 
 def wrong_value(column: str, cell: str, kind: pa.DataType) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlcore.errors import MalformedData, quoted
-from mlcore.ingest.places import open_binary, unreadable
+from mlcore.ingest.places import name_of, open_binary, unreadable
 
 PIECE_BYTES = 1 << 22
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
@@ -23,7 +23,7 @@ def pieces(path: str) -> Iterator[bytes]:
         DataError: It cannot be read.
         MalformedData: The compressed data ends early or is damaged.
     """
-    codec = _CODECS.get(PurePosixPath(path).suffix.lower())
+    codec = _CODECS.get(PurePosixPath(name_of(path)).suffix.lower())
     with ExitStack() as stack:
         source: Any = stack.enter_context(open_binary(path))
         if codec and source.read(1):
