@@ -103,7 +103,8 @@ def decide(
             found = list(_judged(criterion, metric, value_claim(criterion, metric), evaluation, alpha))
         elif comparison is not None:
             alpha = 1.0 - criterion.confidence
-            alpha = spent(alpha, earlier_tests) if criterion.spends else alpha
+            # What is spent is the chance of a wrong promotion: of one side of the interval, not of both.
+            alpha = 2.0 * spent(alpha, earlier_tests) if criterion.spends else alpha
             found = list(_judged(criterion, metric, champion_claim(criterion, metric), comparison, alpha))
             if criterion.spends:
                 found = [(outcome, key, f"{text} (test {earlier_tests + 1})") for outcome, key, text in found]
