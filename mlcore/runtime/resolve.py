@@ -183,7 +183,7 @@ class Resolver:
             there = [span for span in spans if span not in gone]
             if part is Part.TUNING and there:
                 continue  # hyperparameters are searched on what there is of an earlier window
-            if len(there) < len(spans) and len(there) < _needed(self._share(part), len(spans)):
+            if len(there) < len(spans) and len(there) < needed(self._share(part), len(spans)):
                 return False
         return True
 
@@ -319,6 +319,6 @@ class Resolver:
         return (least.train, least.eval) != (1.0, 1.0)
 
 
-def _needed(share: float, spans: int) -> int:
+def needed(share: float, spans: int) -> int:
     """How many of so many spans must be there: an integer is a number of them, anything else a fraction."""
     return min(share, spans) if isinstance(share, int) else max(1, math.ceil(share * spans))

@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlcore.components.base import split_folders
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Artifact, ArtifactType
+from mlcore.core.types import Artifact, ArtifactType, SplitName
 from mlcore.core.window import Interval, Span, iso, span_at
-from mlcore.errors import SpanMissing, WindowError
+from mlcore.errors import ConfigError, SpanMissing, WindowError
 from mlcore.metadata.sources import made_of
-from mlcore.runtime.resolve import training_window
+from mlcore.runtime.resolve import needed, training_window
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources import recorded_spans
 
@@ -34,14 +35,22 @@ class IntervalStatistics:
     Attributes:
         dataset: The accumulators of all its spans, merged.
         bad_rows: Rows in quarantine by reason, which are not among the dataset's.
+        without: Names of the spans that are not there, where the pipeline's ``window.min_spans`` allows that.
     """
 
     dataset: DatasetAccumulator
     bad_rows: Mapping[str, int]
+    without: tuple[str, ...] = ()
 
 
 def interval_statistics(
-    session: Session, config: PipelineConfig, interval: Interval, *, as_of: datetime, slices: bool = False
+    session: Session,
+    config: PipelineConfig,
+    interval: Interval,
+    *,
+    as_of: datetime,
+    slices: bool = False,
+    split: SplitName | None = None,
 ) -> IntervalStatistics:
     """The statistics of every span, in the version that a moment knows, merged in time order.
 
@@ -51,10 +60,12 @@ def interval_statistics(
         interval: Whole spans of the pipeline's grain.
         as_of: The moment: no version that was delivered later is looked at.
         slices: Whether to merge those, too.
+        split: Only of these rows, where the pipeline splits the rows of a span; by default of all.
 
     Raises:
         WindowError: The interval starts or ends within a span, or after the moment.
-        SpanMissing: No run made the statistics of some span.
+        SpanMissing: No run made the statistics of some span, and the pipeline does not do without so many.
+        ConfigError: A split is asked for where time splits rows.
     """
     from mlcore.statistics.files import read_merged
     from mlcore.statistics.quarantine import merge_bad_rows, read_bad_rows
@@ -64,20 +75,31 @@ def interval_statistics(
             f"{interval} ends after {iso(as_of)}, the moment whose knowledge was asked for",
             next_step="give an earlier interval, or a later --as-of",
         )
+    if split is not None and split_folders(config.data.split) == (".",):
+        raise ConfigError(
+            f"the rows of {config.name} are split by time, not within spans",
+            next_step="name the spans of the part you mean, and no split",
+        )
+    spans = _whole_spans(config, interval)
+    found = _known(session, config, spans, as_of)
     paths, folders = [], []
-    for artifact in _known(session, config, _whole_spans(config, interval), as_of):
+    for artifact in found.values():
         session.artifacts.verify(artifact)
         paths.append(session.artifacts.path(artifact.uri))
-        folders += _folders(paths[-1])
+        folders += _folders(paths[-1], split)
     return IntervalStatistics(
-        dataset=read_merged(folders, slices=slices), bad_rows=merge_bad_rows(read_bad_rows(path) for path in paths)
+        dataset=read_merged(folders, slices=slices),
+        bad_rows=merge_bad_rows(read_bad_rows(path) for path in paths),
+        without=tuple(span.label for span in spans if span not in found),
     )
 
 
-def _folders(path: Path) -> list[Path]:
+def _folders(path: Path, split: SplitName | None) -> list[Path]:
     """Where an artifact's statistics lie: in itself, or in a folder a split."""
     from mlcore.statistics.files import FILE_NAME
 
+    if split is not None:
+        return [path / split]
     if (path / FILE_NAME).exists():
         return [path]
     splits = [folder for folder in path.iterdir() if (folder / FILE_NAME).exists()]
@@ -95,7 +117,7 @@ def _whole_spans(config: PipelineConfig, interval: Interval) -> tuple[Span, ...]
     return spans
 
 
-def _known(session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime) -> list[Artifact]:
+def _known(session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime) -> dict[Span, Artifact]:
     """Of every span the newest statistics of the version that the moment knows."""
     versions = recorded_spans(session, config, spans, as_of)
     with session.metadata.begun() as connection:
@@ -113,9 +135,9 @@ def _known(session: Session, config: PipelineConfig, spans: Sequence[Span], as_o
         if rows is not None and (span, rows.digest) in statistics:
             found[span] = statistics[span, rows.digest]
     missing = [span for span in spans if span not in found]
-    if missing:
+    if missing and len(found) < needed(config.window.min_spans.train, len(spans)):
         raise _missing(config, spans, missing, versions)
-    return [found[span] for span in spans]
+    return {span: found[span] for span in spans if span in found}
 
 
 def _missing(

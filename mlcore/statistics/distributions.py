@@ -188,8 +188,7 @@ def _in_bins(column: ColumnAccumulator | None, edges: npt.NDArray[np.float64]) -
     below, above = numbers < edges[0], numbers > edges[-1]
     inside = ~(below | above)
     index = np.clip(np.searchsorted(edges, numbers[inside], side="right") - 1, 0, bins - 1)
-    rows = np.zeros(bins, np.int64)
-    np.add.at(rows, index, counts[inside])
+    rows = np.bincount(index, weights=counts[inside], minlength=bins).astype(np.int64)
     return tuple(rows.tolist()), int(counts[below].sum()), int(counts[above].sum())
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from mlcore.cli.main import app
 from mlcore.config.loader import load_pipeline
 from mlcore.core.request import RunRequest
-from mlcore.core.types import ArtifactType
+from mlcore.core.types import ArtifactType, SplitName
 from mlcore.core.window import parse_moment
 from mlcore.errors import SpanMissing, WindowError
 from mlcore.runtime.local import run_graph
@@ -116,6 +116,13 @@ def test_bad_rows_are_counted_in_a_window_s_statistics(project: Project, split: 
     assert found["bad_rows"] == {"count": 3, "reasons": {"ragged": 2, "unparsable": 1}, "first": []}
     shown = told(project, "tiny", "--span", "2024-01-01..2024-01-05")
     assert "3 more rows are in quarantine (2 ragged, 1 unparsable): mlcore data quarantine tiny" in shown
+    if split:
+        parts = [told(project, "tiny@2024-01-01..2024-01-05", "--split", part, "--json") for part in SplitName]
+        assert sum(part["rows"] for part in parts) == 480
+        assert min(part["rows"] for part in parts) > 80
+    else:
+        refused = call(project, "stats", "tiny@2024-01-01..2024-01-05", "--split", "train")
+        assert "split by time" in str(refused.exception)
     compared = call(project, "compare", "tiny@2024-01-01..2024-01-03", "tiny@2024-01-03..2024-01-05", "--json")
     sides = json.loads(compared.stdout)
     assert [sides[side]["bad_rows"]["count"] for side in ("first", "second")] == [1, 2]
@@ -147,6 +154,18 @@ def test_statistics_are_of_the_version_that_a_moment_knew(project: Project) -> N
         with session.metadata.begun() as connection:
             connection.exec_driver_sql(f"UPDATE artifact SET state = 'DELETED' WHERE id = {newest.id}")
     with pytest.raises(SpanMissing, match=r"1 of 4 spans have no statistics yet, the first is 2024-01-03, whose ver"):
+        stored(project)
+
+
+def test_a_window_is_shown_without_the_spans_that_its_pipeline_does_without(project: Project) -> None:
+    """As many as a run may miss, and they are named; one more is an error."""
+    project.replace("eval: P4D}", "eval: P4D, min_spans: 0.75}")
+    project.data(2).unlink()
+    assert profile(project) == "7 spans, 7 new, without 2024-01-02"
+    assert stored(project).without == ("2024-01-02",)
+    assert "2024-01-04, without 2024-01-02: 360 rows" in told(project, f"tiny@{AS_OF}")
+    project.replace("min_spans: 0.75", "min_spans: 1.0")
+    with pytest.raises(SpanMissing, match="1 of 4 spans have no statistics yet, the first is 2024-01-02"):
         stored(project)
 
 

@@ -21,6 +21,7 @@ from mlcore.cli.context import notes, session, settings
 from mlcore.cli.data.bad_rows import MOST_BAD
 from mlcore.config.loader import find_pipeline, pipeline_names
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.types import SplitName
 from mlcore.core.window import Interval, parse_moment
 from mlcore.errors import ConfigError, DataError, WindowError, quoted
 from mlcore.statistics.options import StatisticsOptions
@@ -62,6 +63,7 @@ def open_dataset(
     at: str | None = None,
     span: str | None = None,
     as_of: str | None = None,
+    split: SplitName | None = None,
     by: str | None = None,
     label: str | None = None,
     weight: str | None = None,
@@ -76,6 +78,7 @@ def open_dataset(
         span: Of a pipeline: ``from..to``.
         as_of: Of a pipeline: the moment whose versions of its spans are looked at. Of a file: times from then on are
             of the future.
+        split: Of a pipeline that splits the rows of its spans: only of these.
         by: A column whose values have statistics of their own.
         label: Of a file: a column that the association of all others is measured with.
         weight: Of a file: a column of the rows' weights.
@@ -92,13 +95,14 @@ def open_dataset(
                 name,
                 *_one_window(name, window, at, span),
                 as_of=as_of,
+                split=split,
                 by=by,
                 declared={"label": label, "weight": weight},
             )
         if window or at or span:
             find_pipeline(settings().pipelines, name)  # says which there are
-    if at or span:
-        option = "--at" if at else "--span"
+    if at or span or split:
+        option = "--at" if at else "--span" if span else "--split"
         raise ConfigError(
             f"{quoted(address)} is read as a file, which has no window",
             next_step=f"name a pipeline, or leave out {option}",
@@ -135,6 +139,7 @@ def _stored(
     span: str | None,
     *,
     as_of: str | None,
+    split: SplitName | None,
     by: str | None,
     declared: Mapping[str, str | None],
 ) -> Dataset:
@@ -150,14 +155,16 @@ def _stored(
     if by is not None and by not in config.statistics.columns:
         raise _not_sliced(config, by)
     with session() as stores, _progress(f"merging the statistics of {pipeline}"):
-        merged = interval_statistics(stores, config, interval, as_of=known, slices=by is not None)
+        merged = interval_statistics(stores, config, interval, as_of=known, slices=by is not None, split=split)
     if by is not None:
         sliced = sum(part.rows for key, part in merged.dataset.slices.items() if key.column == by)
         if sliced != merged.dataset.rows:  # the pipeline sliced otherwise when some of the spans were profiled
             raise _not_sliced(config, by)
     last = interval.end - datetime.resolution
+    rows = f", {split} rows" if split else ""
+    without = f", without {shortened(merged.without)}" if merged.without else ""
     return Dataset(
-        name=f"{pipeline}, {interval.start:%Y-%m-%d} to {last:%Y-%m-%d}",
+        name=f"{pipeline}, {interval.start:%Y-%m-%d} to {last:%Y-%m-%d}{rows}{without}",
         statistics=merged.dataset,
         bad_rows=merged.bad_rows,
         pipeline=pipeline,
@@ -189,6 +196,16 @@ def _not_sliced(config: PipelineConfig, by: str) -> ConfigError:
         if known
         else "add it to statistics.slices of the pipeline's file, or name the files instead of the pipeline",
     )
+
+
+def shortened(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> shortened(["a", "b", "c", "d"], most=2)
+    'a, b and 2 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def parse_interval(text: str) -> Interval:

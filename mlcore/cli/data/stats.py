@@ -17,6 +17,7 @@ from mlcore.cli.context import console
 from mlcore.cli.data import data
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_document
 from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, shape, write_page
+from mlcore.core.types import SplitName
 
 if TYPE_CHECKING:
     from mlcore.cli.data.datasets import Dataset
@@ -50,6 +51,9 @@ def stats(
             " Of a file: times from this moment on are counted as future."
         ),
     ] = None,
+    split: Annotated[
+        SplitName | None, typer.Option(help="Of a pipeline that splits the rows of its spans: only of these.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
 ) -> None:
@@ -64,6 +68,7 @@ def stats(
         at=at,
         span=span,
         as_of=as_of,
+        split=split,
         by=by,
         label=label,
         weight=weight,

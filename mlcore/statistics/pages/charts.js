@@ -1,7 +1,8 @@
 // A feature's chart: bars of bins, or of single values. What is under the pointer is told by titles, which are made
 // when the pointer first comes: a thousand features have tens of thousands of bars.
 
-const WIDE = 460, HIGH = 132;
+const NARROW = matchMedia("(max-width: 560px)").matches; // texts inside a chart shrink with it: a phone's is drawn smaller
+const WIDE = NARROW ? 330 : 460, HIGH = 132;
 let logarithmic = false;
 
 function heights(counts, number, all) {
@@ -55,13 +56,14 @@ function bars(feature, bins) {
 }
 
 function lines(feature, counted) {
-  const names = counted.values.map((name) => visible(name, 19)), counts = counted.counts.map((each) => [...each]);
+  const names = counted.values.map((name) => visible(name, NARROW ? 14 : 19)), counts = counted.counts.map((each) => [...each]);
   const full = counted.values.map((name) => visible(name, 400));
   if (counted.others.some((count) => count)) {
     names.push("all others"); full.push("all others");
     counted.others.forEach((count, number) => counts[number].push(count));
   }
-  const line = two() ? 26 : 18, left = 150, room = WIDE - left - 56;
+  const both = two() && feature.shown.every(Boolean);
+  const line = both ? 26 : 18, left = NARROW ? 112 : 150, room = WIDE - left - 56;
   const drawn = counts.map((each, number) => heights(each, number, present(feature, number)));
   const most = Math.max(...drawn.flat(), 1e-300);
   const svg = shape("svg", { class: "values", viewBox: `0 0 ${WIDE} ${Math.max(names.length, 1) * line}`, role: "img", "aria-label": "Most frequent values of " + visible(feature.name, 60) + ": " + names.slice(0, 3).join(", ") });
@@ -70,9 +72,9 @@ function lines(feature, counted) {
     svg.append(shape("text", { class: "name", x: left - 8, y: top + line / 2 + 4, "text-anchor": "end" }, name));
     counts.forEach((each, number) => {
       if (!feature.shown[number]) return;
-      const wide = (drawn[number][index] / most) * room, bar = two() ? 10 : 12, y = top + 2 + (two() ? number * 11 : 1);
+      const wide = (drawn[number][index] / most) * room, bar = both ? 10 : 12, y = top + 2 + (both ? number * 11 : 1);
       svg.append(shape("rect", { class: "a" + number, x: left, y, width: wide ? Math.max(wide, 1) : 0, height: bar, rx: 1.5 }));
-      svg.append(shape("text", { class: two() ? "small" : "", x: left + wide + 5, y: y + (two() ? 8.5 : 10) }, percent(share(each[index], present(feature, number)))));
+      svg.append(shape("text", { class: both ? "small" : "", x: left + wide + 5, y: y + (both ? 8.5 : 10) }, percent(share(each[index], present(feature, number)))));
     });
   });
   told(svg, () => names.map((_, index) => [0, index * line, WIDE, line,
