@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlcore.components.base import Component, Inputs, Outputs, Payload
 from mlcore.core.types import ArtifactType, Json
-from mlcore.errors import AnomaliesFound
+from mlcore.errors import AnomaliesFound, quoted
 
 if TYPE_CHECKING:
     from mlcore.schema.anomalies import Anomaly
@@ -29,6 +29,7 @@ class ExampleValidator(Component):
         statistics: Of the evaluation spans: what is judged.
         reference: Of the training spans: what is taken to be good. The newest 56 are read.
         examples: Of the evaluation spans; the key alone is read, and more only where an anomaly is to be shown.
+        train_examples: Of the training spans, where a key might be in both splits; the hashes of keys alone are read.
         statistics_before, reference_before: Of the spans that were corrected, as they were before.
         serving, serving_examples: Of the serving log's spans, where the pipeline names one: what is judged is compared
             with them, and they are themselves checked in the schema's environment SERVING.
@@ -38,6 +39,7 @@ class ExampleValidator(Component):
         "statistics": ArtifactType.STATISTICS,
         "reference": ArtifactType.STATISTICS,
         "examples": ArtifactType.EXAMPLES,
+        "train_examples": ArtifactType.EXAMPLES,
         "schema": ArtifactType.SCHEMA,
         "statistics_before": ArtifactType.STATISTICS,
         "reference_before": ArtifactType.STATISTICS,
@@ -45,7 +47,15 @@ class ExampleValidator(Component):
         "serving_examples": ArtifactType.SERVING_EXAMPLES,
     }
     outputs = {"anomalies": ArtifactType.ANOMALIES}
-    code = ("schema", "statistics", "accumulators", "components.summaries", "ingest.examples")
+    code = (
+        "schema",
+        "statistics",
+        "accumulators",
+        "components.summaries",
+        "ingest.examples",
+        "ingest.apart",
+        "ingest.keys",
+    )
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -53,6 +63,7 @@ class ExampleValidator(Component):
         return {
             "event_timestamp": data.event_timestamp,
             "key": [*data.key],
+            "kept_apart": [*data.kept_apart],
             "label": data.label.name,
             "features": [*sorted(self.config.feature_columns)],
             "logged": [*self._logged],
@@ -74,7 +85,7 @@ class ExampleValidator(Component):
 
         schema = read_schema(inputs.one("schema").path)
         whole, spans = _summaries("evaluation", inputs["statistics"])
-        history, expected = _history(inputs["reference"]), self._expectations(inputs["examples"])
+        history, expected = _history(inputs["reference"]), self._expectations(inputs)
         log = _summaries("the serving log", inputs["serving"]) if inputs.get("serving") else None
         controls = Controls(serving=log[0] if log else None)
         breaches = validate(whole, schema, spans=spans, controls=controls, tolerance=LENIENT)
@@ -119,19 +130,26 @@ class ExampleValidator(Component):
         kept = serving.data.columns if serving is not None else {}
         return tuple(name for name in self.config.feature_columns if name in kept)
 
-    def _expectations(self, examples: Sequence[Payload]) -> Expectations:
+    def _expectations(self, inputs: Inputs) -> Expectations:
+        from mlcore.ingest.apart import common_keys
         from mlcore.ingest.examples import read_examples
         from mlcore.schema.history import Expectations
         from mlcore.schema.rows import duplicate_keys
 
         data = self.config.data
-        keys = read_examples([payload.path for payload in examples], list(data.key))
+        judged = inputs["examples"]
+        keys = read_examples([payload.path for payload in judged], list(data.key))
+        train = [payload.path for payload in inputs.get("train_examples", ())]
+        common = common_keys(train, inputs.paths("examples"), data.kept_apart) if train else None
         return Expectations(
             event_timestamp=data.event_timestamp,
             features=frozenset(self.config.feature_columns),
             label=data.label.name,
             key=tuple(data.key),
             duplicates=duplicate_keys(keys, data.key),
+            in_both=common.count if common else 0,
+            in_both_shown=tuple(_key_text(data.kept_apart, key) for key in common.shown) if common else (),
+            in_both_since=_label(judged[common.spans[0]]) if common else None,
         )
 
     def _explained(
@@ -150,6 +168,10 @@ class ExampleValidator(Component):
             batches = iter_batches([payload.path for payload in first], show)
             rows = example_rows(batches, anomaly, schema, show=show, end=whole.end)
         return replace(anomaly, examples=rows, remedy=remedy(anomaly, self.config.name))
+
+
+def _key_text(columns: Sequence[str], key: Sequence[object]) -> str:
+    return ", ".join(f"{name}={quoted(str(value), 40)}" for name, value in zip(columns, key, strict=True))
 
 
 def _label(payload: Payload) -> str:

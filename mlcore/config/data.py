@@ -166,6 +166,22 @@ class Data(Section):
             return "binary"
         return "multiclass" if kind == "string" else "regression"
 
+    @property
+    def kept_apart(self) -> tuple[str, ...]:
+        """Columns whose values might be on both sides of the split, so that every window must be checked for it.
+
+        None where no such row can be: a key that holds the event timestamp is in one span, and a row's hash in one
+        split.
+        """
+        match self.split:
+            case TimeSplit():
+                return () if self.event_timestamp in self.key else self.key
+            case HashSplit(split_by=columns):
+                return () if set(columns) <= set(self.key) or self.event_timestamp in self.key else self.key
+            case ColumnSplit(split_by=columns, column=column):
+                together = tuple(name for name in columns or self.key if name != column)
+                return () if {*self.key, self.event_timestamp} <= set(together) else together
+
     @model_validator(mode="after")
     def _columns_exist(self) -> Data:
         for name, column in (

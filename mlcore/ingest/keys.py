@@ -73,6 +73,12 @@ class Keys(AbstractContextManager["Keys"]):
         order = np.argsort(rows)
         return rows[order], of[order]
 
+    def hashes(self) -> Iterator[Hashes]:
+        """The distinct hashes of 64 bits, ascending, some at a time."""
+        for entries in self._sorted_ranges():
+            first = entries["first"]
+            yield first[np.concatenate(([True], first[1:] != first[:-1]))] if len(first) else first
+
     def __exit__(self, *error: object) -> None:
         for run in self._runs:
             run.close()
@@ -86,11 +92,12 @@ class Keys(AbstractContextManager["Keys"]):
 
     def _sorted_ranges(self) -> Iterator[_Entries]:
         """All entries by their first hash, some at a time; equal ones are never apart."""
-        rest = self._gathered()
         if not self._runs:
-            yield rest
+            self._pending = [self._gathered()]
+            yield self._pending[0]
             return
-        self._runs.append(_Run(rest))
+        if self._pending:
+            self._runs.append(_Run(self._gathered()))
         ends = np.sum([run.edges for run in self._runs], axis=0)
         bucket = 0
         while bucket < _BUCKETS:

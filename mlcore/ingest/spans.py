@@ -15,11 +15,13 @@ import pyarrow as pa
 
 from mlcore.config.data import Data
 from mlcore.core.window import Span
+from mlcore.ingest.apart import write_hashes
 from mlcore.ingest.blocks import BadRow
 from mlcore.ingest.checks import non_finite
 from mlcore.ingest.columns import column_types, examples_schema
 from mlcore.ingest.division import Division
 from mlcore.ingest.examples import ExamplesWriter
+from mlcore.ingest.keys import Keys
 from mlcore.ingest.labels import with_label
 from mlcore.ingest.quarantine import QuarantineWriter, as_batch, count, counted, too_many
 from mlcore.ingest.sources import read_blocks
@@ -111,7 +113,7 @@ class Reading(AbstractContextManager["Reading"]):
         seen, reasons, first = _Seen(), division.reasons(job.span), division.first_bad(job.span)
         with ExitStack() as stack:
             quarantine = stack.enter_context(QuarantineWriter(job.folder))
-            writers = self._writers(stack, job.folder)
+            sides = self._sides(stack, job.folder)
             for bad in division.bad(job.span):
                 quarantine.write(bad)
             for piece in division.pieces(job.span):
@@ -119,7 +121,7 @@ class Reading(AbstractContextManager["Reading"]):
                     quarantine.write(as_batch(piece.repeated))
                     reasons.update(count(piece.repeated))
                     first = first or piece.repeated[0]
-                self._write(piece.rows, writers, seen)
+                self._write(piece.rows, sides, seen)
             self._check_fraction(seen, reasons, first)
         return Ingested(
             rows=seen.rows,
@@ -133,27 +135,52 @@ class Reading(AbstractContextManager["Reading"]):
     def _schema(self) -> pa.Schema:
         return examples_schema(self._data) if self._labelled else pa.schema(list(column_types(self._data).items()))
 
-    def _writers(self, stack: ExitStack, folder: Path) -> dict[str, ExamplesWriter]:
+    def _sides(self, stack: ExitStack, folder: Path) -> dict[str, _Side]:
         """By split, or one for all where time splits rows."""
         names, schema = split_names(self._data), split_schema(self._schema(), self._data)
         for name in names:
             (folder / name).mkdir()
-        return {name: stack.enter_context(ExamplesWriter(folder / name, schema)) for name in names or (".",)}
+        apart = self._data.kept_apart if self._labelled else ()
+        return {name: stack.enter_context(_Side(folder / name, schema, apart)) for name in names or (".",)}
 
-    def _write(self, rows: pa.RecordBatch, writers: Mapping[str, ExamplesWriter], seen: _Seen) -> None:
+    def _write(self, rows: pa.RecordBatch, sides: Mapping[str, _Side], seen: _Seen) -> None:
         rows = with_label(rows, self._data) if self._labelled else rows
         seen.add(rows, self._data.label.name if self._labelled else None)
-        if "." in writers:
-            writers["."].write(rows)
+        if "." in sides:
+            sides["."].write(rows)
             return
         for name, part in split_rows(rows, self._data).items():
-            writers[name].write(part)
+            sides[name].write(part)
             seen.splits[name] += part.num_rows
 
     def _check_fraction(self, seen: _Seen, reasons: Counter[str], first: BadRow | None) -> None:
         bad = sum(reasons.values())
         if first is not None and (bad > self._data.max_bad_fraction * (bad + seen.rows) or not seen.rows):
             raise too_many(first, reasons, bad + seen.rows, self._data.max_bad_fraction)
+
+
+class _Side(ExamplesWriter):
+    """Rows of one folder, and the hashes of their keys where keys may be on both sides."""
+
+    def __init__(self, folder: Path, schema: pa.Schema, apart: Sequence[str]) -> None:
+        super().__init__(folder, schema)
+        self._folder = folder
+        self._apart = apart
+        self._keys = Keys()
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        super().write(rows)
+        if self._apart:
+            self._keys.add(rows, self._apart)
+
+    def close(self) -> None:
+        super().close()
+        if self._apart:
+            write_hashes(self._folder, self._keys)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        with self._keys:
+            super().__exit__(kind, error, trace)
 
 
 @dataclass(slots=True)

@@ -242,6 +242,9 @@ def retraining_graph(config: PipelineConfig) -> Graph:
     validator: tuple[Node, ...] = (EXAMPLE_VALIDATOR,)
     if config.data.serving is not None:
         validator = (SERVING_EXAMPLE_GEN, SERVING_STATISTICS_GEN, VALIDATOR_WITH_SERVING)
+    if config.data.kept_apart:
+        learnt = {"train_examples": FromNode(EXAMPLE_GEN.name, part=Part.TRAIN)}
+        validator = (*validator[:-1], replace(validator[-1], inputs={**validator[-1].inputs, **learnt}))
     data = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, *validator, TRANSFORM_ANALYZER, TRANSFORM)
     trainer: tuple[Node, ...] = (TRAINER,)
     if config.model.tune is not None:

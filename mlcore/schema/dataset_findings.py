@@ -131,6 +131,21 @@ def duplicates(rows: int, expected: Expectations) -> Iterator[Anomaly]:
     )
 
 
+def in_both_splits(expected: Expectations) -> Iterator[Anomaly]:
+    """Keys of rows for training that rows for evaluation have too: a model would be judged on what it has seen."""
+    if not expected.in_both:
+        return
+    keys = "1 key is" if expected.in_both == 1 else f"{expected.in_both} keys are"
+    yield Anomaly(
+        type=AnomalyType.KEYS_IN_BOTH_SPLITS,
+        severity=Severity.ERROR,
+        description=f"{keys} in training and in evaluation rows, for instance {'; '.join(expected.in_both_shown)}.",
+        observed=expected.in_both,
+        expected=0,
+        since=expected.in_both_since,
+    )
+
+
 def leakage(training: DatasetSummary, expected: Expectations) -> Iterator[Anomaly]:
     """Columns a model learns from that, each alone, tell nearly all of the label."""
     for name, strength in sorted(training.associations.items()):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
 from mlcore.schema.column_findings import constant, rounded, unit_change
-from mlcore.schema.dataset_findings import duplicates, freshness, leakage, volume
+from mlcore.schema.dataset_findings import duplicates, freshness, in_both_splits, leakage, volume
 from mlcore.schema.history import Expectations, History
 from mlcore.schema.schema import Schema
 from mlcore.schema.shift_findings import shifted
@@ -61,6 +61,7 @@ def _found(
     expected: Expectations,
 ) -> Iterator[Anomaly]:
     yield from duplicates(summary.rows, expected)
+    yield from in_both_splits(expected)
     yield from leakage(history.reference if history and history.reference.associations else summary, expected)
     before = list(history.spans) if history else []
     for span in spans or (summary,):

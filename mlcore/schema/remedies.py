@@ -13,6 +13,8 @@ _CORRECT: Mapping[AnomalyType, str] = {
     AnomalyType.STALE_EVENTS: "look whether the end of the data is missing, and deliver it again",
     AnomalyType.FUTURE_EVENTS: "look at the clock or the time zone that wrote the events, and deliver them again",
     AnomalyType.DUPLICATE_KEYS: "look whether a part was delivered twice, or add to data.key what tells the rows apart",
+    AnomalyType.KEYS_IN_BOTH_SPLITS: "add to data.key what tells the rows apart (often data.event_timestamp), or "
+    "correct the column that data.split names",
     AnomalyType.CONSTANT_COLUMN: "look at the source of the column: it may write a default",
     AnomalyType.SHIFTED_COLUMN: "look for a field too few or too many, or columns in another order",
     AnomalyType.LABEL_LEAKAGE: "take the feature out unless it is known before the label is",

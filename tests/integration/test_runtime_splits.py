@@ -12,6 +12,7 @@ from mlcore.config.loader import load_pipeline
 from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
 from mlcore.core.window import parse_moment
+from mlcore.errors import AnomaliesFound
 from mlcore.ingest import spans
 from mlcore.runtime.launch import launch
 from mlcore.runtime.pipeline import retraining_graph
@@ -120,8 +121,8 @@ def test_a_keyed_hash_splits_the_rows_of_the_same_spans(project: Project) -> Non
     assert report["drift_monitor"].state.value == "COMPLETE"
 
 
-def test_a_column_splits_the_rows(project: Project) -> None:
-    """Two kinds of rows are used and a third is neither: the numbers say so."""
+def split_by_column(project: Project) -> None:
+    """Of four rows two are for training, one for evaluation, and one for neither."""
     sides = ("train", "train", "test", "holdout")
     for day in range(1, 9):
         lines = project.data(day).read_text(encoding="utf-8").splitlines()
@@ -131,6 +132,27 @@ def test_a_column_splits_the_rows(project: Project) -> None:
     project.replace("span: P1D", "span: P1D\n  split: {by: column, column: side}")
     project.replace("{train: P4D, eval: P4D}", "{train: P8D}")
     project.replace("min_slice_rows: 20", "min_slice_rows: 10")
+
+
+@pytest.mark.parametrize("split", ["time", "column"])
+def test_a_key_for_training_and_evaluation_stops_the_run(project: Project, split: str) -> None:
+    """A row of another day with a key that was trained on: an anomaly with its name, the key and since when."""
+    if split == "column":
+        split_by_column(project)
+    learnt = project.data(2).read_text(encoding="utf-8").splitlines()[1].split(",")[0]
+    lines = project.data(7).read_text(encoding="utf-8").splitlines()
+    lines[3] = ",".join([learnt, *lines[3].split(",")[1:]])
+    project.data(7).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(AnomaliesFound) as stopped:
+        project.run()
+    assert "1 anomalies" in stopped.value.what
+    assert "ERROR KEYS_IN_BOTH_SPLITS" in stopped.value.what
+    assert f"id='{learnt}'. (since 2024-01-07)" in stopped.value.what
+
+
+def test_a_column_splits_the_rows(project: Project) -> None:
+    """Two kinds of rows are used and a third is neither: the numbers say so."""
+    split_by_column(project)
     results = project.run()
     assert results["pusher"].state.value == "COMPLETE"
     with project.session() as session:
