@@ -1,6 +1,7 @@
 """Metrics agree with scikit-learn and TensorFlow Model Analysis, and their influence with what removing rows does."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -238,3 +239,11 @@ def test_intervals_overlap_tfmas_jackknife():
             ratios.append((value.upper - value.lower) / (upper - lower))
     # A jackknife of 20 buckets has a standard error that is itself off by a sixth.
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.15)
+
+
+def test_every_metric_is_in_the_reference():
+    """The reference names every metric there is, with its parameters."""
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "evaluation.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    for name, metric in metrics().items():
+        assert all(f"`{field.name}=" in rows[name] for field in fields(metric)), name
