@@ -6,7 +6,6 @@ import email
 import email.policy
 import json
 import os
-import secrets
 import shutil
 import socket
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from hypothesis import settings
-from sqlalchemy import create_engine, make_url, text
+from support.databases import clone, create, drop, no_waiting_for_the_disk
 
 from mlcore.metadata.migrate import migrate
 from mlcore.platform.postgres import EmbeddedPostgres
@@ -41,6 +40,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = EmbeddedPostgres(Path(home))
     server.start()
     try:
+        no_waiting_for_the_disk(server.url("postgres"))
         yield server.url("postgres")
     finally:
         server.stop()
@@ -49,29 +49,16 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template_database(postgres_url: str) -> str:
     """A migrated database that fresh ones are cloned from."""
-    _execute(postgres_url, "CREATE DATABASE mlcore_template")
-    migrate(_database(postgres_url, "mlcore_template"))
+    migrate(create(postgres_url, "mlcore_template"))
     return "mlcore_template"
 
 
 @pytest.fixture
 def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
     """A fresh, migrated database."""
-    name = f"test_{secrets.token_hex(6)}"
-    _execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    yield _database(postgres_url, name)
-    _execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _execute(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+    url = clone(postgres_url, template_database)
+    yield url
+    drop(postgres_url, url)
 
 
 class MailServer:

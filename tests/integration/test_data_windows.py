@@ -18,7 +18,7 @@ from mlcore.statistics.extract import describe
 
 def test_windows_are_merged_from_what_runs_stored(project: Project) -> None:
     """Equal to the files' own numbers, although the files are gone; what is unknown or half a span is told."""
-    project.run()
+    project.run(until="statistics_gen")
     config = load_pipeline(project.settings.pipelines / "tiny.yaml")
     interval = trained_interval(config, parse_moment(AS_OF))
     sizes = pa.concat_tables([pa.csv.read_csv(project.data(day)) for day in range(1, 5)])["size"]

@@ -13,7 +13,7 @@ def test_a_run_leaves_bad_rows_out_and_shows_them(project: Project) -> None:
     path = project.data(3)
     path.write_text(path.read_text().rstrip("\n") + "\nnot,a,row\n")
     line = len(path.read_text().splitlines())
-    project.run()
+    project.run(until="example_gen")
     shown = project.cli("data", "quarantine", "tiny", "--json")
     assert shown.returncode == 0, shown.stderr
     (row,) = json.loads(shown.stdout)

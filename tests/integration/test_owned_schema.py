@@ -11,7 +11,7 @@ from mlcore.schema.constraints import InvalidSchema
 
 def test_the_owned_schema_is_what_the_data_is_checked_against(project: Project) -> None:
     """Frozen, a change of it is a new schema, a stricter one stops the run, and accept lets it through again."""
-    inferred = project.run()
+    inferred = project.run(until="example_validator")
     assert inferred["schema_gen"].summary.endswith("inferred")
     frozen = project.cli("schema", "freeze", "tiny", "--at", AS_OF)
     assert frozen.returncode == 0, frozen.stderr
@@ -23,13 +23,13 @@ def test_the_owned_schema_is_what_the_data_is_checked_against(project: Project) 
     path.write_text(path.read_text(encoding="utf-8").replace("  # no green}", "}  # no green"), encoding="utf-8")
 
     with pytest.raises(AnomaliesFound, match="green"):
-        project.run(name="owned")
+        project.run(name="owned", until="example_validator")
     accepted = project.cli("schema", "accept", "tiny", "--feature", "colour", "--yes")
     assert accepted.returncode == 0, accepted.stderr
     changed = path.read_text(encoding="utf-8")
     assert changed.startswith("# ours\n")
     assert "[blue, green, red]}  # no green" in changed
-    results = project.run(name="accepted")
+    results = project.run(name="accepted", until="example_validator")
     assert results["schema_gen"].summary.endswith("owned")
     path.write_text("features: [\n", encoding="utf-8")
     with pytest.raises(InvalidSchema, match="no YAML"):

@@ -5,12 +5,11 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from support.project import AS_OF, Project
+from support.project import AS_OF, LATER, Project
 
 from mlcore.core.types import ArtifactState, ArtifactType, ExecutionState
 from mlcore.errors import (
@@ -26,14 +25,18 @@ from mlcore.errors import (
 from mlcore.runtime.gc import collect
 from mlcore.runtime.history import list_runs
 
-LATER = "2024-01-11T06:00Z"
-
 
 def champion_digest(project: Project) -> str:
     with project.session() as session:
         champion = session.registry.champion("tiny")
     assert champion is not None
     return champion.digest
+
+
+def model_digest(project: Project, run: str) -> str:
+    with project.session() as session:
+        (model,) = session.metadata.find_artifacts(type=ArtifactType.MODEL, pipeline="tiny", run=run)
+    return model.digest
 
 
 def test_a_run_ends_with_a_champion_whose_lineage_reaches_every_file(project: Project) -> None:
@@ -49,44 +52,40 @@ def test_a_run_ends_with_a_champion_whose_lineage_reaches_every_file(project: Pr
     assert trained_on <= files
 
 
-def test_the_same_run_again_computes_nothing(project: Project) -> None:
+def test_the_same_run_again_computes_nothing(ran: Project) -> None:
     """Equal code, parameters and inputs: every component is CACHED, and the champion stays."""
-    project.run()
-    before = champion_digest(project)
-    again = project.run(name="again")
-    assert set(project.states(again).values()) == {"CACHED"}
-    assert champion_digest(project) == before
-    with project.session() as session:
+    before = champion_digest(ran)
+    again = ran.run(name="again")
+    assert set(ran.states(again).values()) == {"CACHED"}
+    assert champion_digest(ran) == before
+    with ran.session() as session:
         assert len(session.registry.history("tiny")) == 1
 
 
-def test_a_changed_file_reruns_what_depends_on_it_and_nothing_else(project: Project) -> None:
+def test_a_changed_file_reruns_what_depends_on_it_and_nothing_else(ran: Project) -> None:
     """One value of one training day: that span is read again, the others are not, and the model is another."""
-    project.run()
-    path = project.data(3)
+    path = ran.data(3)
     lines = path.read_text(encoding="utf-8").splitlines()
     lines[1] = re.sub(r",[^,]*,([^,]*)$", r",0.5000,\1", lines[1])
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    results = project.run("2024-01-10T07:00Z", name="an hour later")
+    results = ran.run("2024-01-10T07:00Z", name="an hour later", until="trainer")
     assert results["example_gen"].summary == "8 spans, 1 new"
     assert results["transform_analyzer"].summary == "4 spans, 1 new"
-    assert project.states(results)["trainer"] == "COMPLETE"
+    assert ran.states(results)["trainer"] == "COMPLETE"
 
 
-def test_a_change_that_is_no_change_of_the_rows_stops_at_the_examples(project: Project) -> None:
+def test_a_change_that_is_no_change_of_the_rows_stops_at_the_examples(ran: Project) -> None:
     """The same rows in other bytes are read again, and everything after is reused."""
-    project.run()
-    path = project.data(3)
+    path = ran.data(3)
     path.write_text(path.read_text(encoding="utf-8").replace("\n", "\r\n"), encoding="utf-8")
-    states = project.states(project.run("2024-01-10T07:00Z", name="an hour later"))
+    states = ran.states(ran.run("2024-01-10T07:00Z", name="an hour later"))
     assert states.pop("example_gen") == "COMPLETE"
     assert set(states.values()) == {"CACHED"}
 
 
-def test_the_next_day_reads_one_day(project: Project) -> None:
+def test_the_next_day_reads_one_day(ran: Project) -> None:
     """Cost follows new data: a window that moves by a day works on one span, not on eight."""
-    project.run()
-    results = project.run(LATER, name="next")
+    results = ran.run(LATER, name="next", until="statistics_gen")
     assert results["example_gen"].summary == "8 spans, 1 new"
     assert results["statistics_gen"].summary == "8 spans, 1 new"
 
@@ -101,78 +100,58 @@ def test_a_run_of_the_past_does_not_take_the_alias(project: Project) -> None:
     assert champion_digest(project) != newer
 
 
-def test_the_list_of_runs_says_what_became_of_their_models(project: Project) -> None:
+def test_the_list_of_runs_says_what_became_of_their_models(ran_twice: Project) -> None:
     """Pushed, withheld because the champion is newer, and rolled back are told apart."""
-    project.run(name="first")
-    project.run(LATER, name="second")
-    with project.session() as session:
+    with ran_twice.session() as session:
         session.registry.rollback("tiny", 1, actor="me", reason="test")
         assert {row.run: row.verdict for row in list_runs(session, "tiny")} == {
-            "first": "pushed",
-            "second": "pushed, and rolled back",
+            "r": "pushed",
+            "later": "pushed, and rolled back",
         }
 
 
-def test_models_are_rolled_back_pinned_and_promoted_on_the_command_line(project: Project) -> None:
+def test_models_are_rolled_back_pinned_and_promoted_on_the_command_line(ran_twice: Project) -> None:
     """Each says what it did; what is pinned stays, and a run's push is told as withheld."""
-    project.run(name="first")
-    project.run(LATER, name="second")
-    done = project.cli("models", "rollback", "tiny")
+    done = ran_twice.cli("models", "rollback", "tiny")
     assert "champion of tiny: version 1" in done.stdout, done.stderr
-    assert "version 1 of tiny stays champion" in project.cli("models", "pin", "tiny", "--reason", "audit").stdout
-    project.run("2024-01-12T06:00Z", name="third")
-    refused = project.cli("models", "promote", "tiny", "3", "--reason", "newest")
+    assert "version 1 of tiny stays champion" in ran_twice.cli("models", "pin", "tiny", "--reason", "audit").stdout
+    ran_twice.run("2024-01-12T06:00Z", name="third")
+    refused = ran_twice.cli("models", "promote", "tiny", "3", "--reason", "newest")
     assert refused.returncode == 1
     assert "is pinned by" in refused.stderr
     assert "mlcore models unpin tiny" in refused.stderr
-    assert "withheld" in project.cli("models", "show", "tiny", "--version", "3").stdout
-    assert project.cli("models", "unpin", "tiny").returncode == 0
-    assert "was version 1" in project.cli("models", "promote", "tiny", "3", "--reason", "newest").stdout
-    with project.session() as session:
+    assert "withheld" in ran_twice.cli("models", "show", "tiny", "--version", "3").stdout
+    assert ran_twice.cli("models", "unpin", "tiny").returncode == 0
+    assert "was version 1" in ran_twice.cli("models", "promote", "tiny", "3", "--reason", "newest").stdout
+    with ran_twice.session() as session:
         assert {row.run: row.verdict for row in list_runs(session, "tiny")}["third"] == "pushed"
         assert session.registry.champion("tiny").version == 3
 
 
-def test_the_order_of_runs_does_not_change_their_models(project: Project) -> None:
+def test_the_order_of_runs_does_not_change_their_models(project: Project, ran: Project) -> None:
     """Each window gives one model digest, whatever ran before it."""
-    project.run(LATER, name="a")
-    project.run(AS_OF, name="b")
-    with project.session() as session:
-        backwards = {version.train_end: version.digest for version in session.registry.versions("tiny")}
-    shutil.rmtree(project.settings.artifacts)
-    project.run(AS_OF, name="c")
-    project.run(LATER, name="d")
-    with project.session() as session:
-        forwards = {version.train_end: version.digest for version in session.registry.versions("tiny")}
-    assert forwards == backwards
+    project.run(LATER, name="later", until="trainer")
+    project.run(AS_OF, name="earlier", until="trainer")
+    ran.run(LATER, name="later", until="trainer")
+    assert model_digest(ran, "r") == model_digest(project, "earlier")
+    assert model_digest(ran, "later") == model_digest(project, "later")
+    assert model_digest(ran, "r") != model_digest(ran, "later")
 
 
-def test_lost_files_are_made_again(project: Project) -> None:
+def test_lost_files_are_made_again(ran: Project) -> None:
     """Deleting the artifact store costs a rerun, and the model comes out as it was."""
-    project.run()
-    before = champion_digest(project)
-    shutil.rmtree(project.settings.artifacts)
-    states = project.states(project.run(name="again"))
+    before = champion_digest(ran)
+    shutil.rmtree(ran.settings.artifacts)
+    states = ran.states(ran.run(name="again", until="trainer"))
     assert states["trainer"] == "COMPLETE"
-    assert champion_digest(project) == before
+    assert model_digest(ran, "again") == before
 
 
 def test_two_equal_runs_at_once_share_the_work(project: Project) -> None:
     """Both succeed, one computes, and there is one model version."""
-    command = project.command("run", "tiny", "--at", AS_OF)
-    both = [
-        subprocess.Popen(
-            command,
-            env=project.environ,
-            cwd=project.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
+    both = [project.start("run", "tiny", "--at", AS_OF) for _ in range(2)]
+    ended = [process.wait() for process in both]
+    assert [done.returncode for done in ended] == [0, 0], ended
     with project.session() as session:
         assert len(session.registry.versions("tiny")) == 1
         trained = [
@@ -185,25 +164,20 @@ def test_two_equal_runs_at_once_share_the_work(project: Project) -> None:
 
 
 KILLER = """
-    import os, signal, sys
-    import mlcore.runtime.launch as launch, mlcore.runtime.spans as spans
-    from mlcore.metadata.store import MetadataStore
-    target, moment = sys.argv[1], sys.argv[2]
-    sys.argv = ["mlcore", *sys.argv[3:]]
-    publish = MetadataStore.publish
-    def killing(self, results, on_commit=None):
-        component = self.execution(results[0].execution_id).component
-        if component == target and moment == "before":
+import os, signal
+from mlcore.metadata.store import MetadataStore
+publish = MetadataStore.publish
+def killing(self, results, on_commit=None):
+    component = self.execution(results[0].execution_id).component
+    if component == {component!r} and {moment!r} == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    def commit(connection):
+        if on_commit is not None:
+            on_commit(connection)
+        if component == {component!r} and {moment!r} == "inside":
             os.kill(os.getpid(), signal.SIGKILL)
-        def commit(connection):
-            if on_commit is not None:
-                on_commit(connection)
-            if component == target and moment == "inside":
-                os.kill(os.getpid(), signal.SIGKILL)
-        return publish(self, results, commit)
-    MetadataStore.publish = killing
-    from mlcore.cli.main import run
-    run()
+    return publish(self, results, commit)
+MetadataStore.publish = killing
 """
 COMPONENTS = (
     "ExampleGen",
@@ -220,14 +194,11 @@ COMPONENTS = (
 
 
 def killed_run(project: Project, component: str, moment: str) -> int:
-    import sys
-    from textwrap import dedent
-
-    command = [sys.executable, "-c", dedent(KILLER), component, moment, "run", "tiny", "--at", AS_OF]
-    return subprocess.run(command, env=project.environ, cwd=project.folder, capture_output=True, check=False).returncode
+    killer = KILLER.format(component=component, moment=moment)
+    return project.start("run", "tiny", "--at", AS_OF, before=killer).wait().returncode
 
 
-def test_killed_in_every_component_a_retry_ends_in_the_same_state(project: Project) -> None:
+def test_killed_in_every_component_a_retry_ends_in_the_same_state(project: Project, ran: Project) -> None:
     """Kill -9 with the files written, before and inside the publishing transaction of each component in turn.
 
     Afterwards nothing is RUNNING, everything published has its files, the collector removes what the killed runs
@@ -248,10 +219,7 @@ def test_killed_in_every_component_a_retry_ends_in_the_same_state(project: Proje
             for artifact in session.metadata.find_artifacts(type=type_):
                 assert artifact.state is ArtifactState.LIVE
                 session.artifacts.verify(artifact, deep=True)
-    digest = champion_digest(project)
-    shutil.rmtree(project.settings.artifacts)
-    project.run(name="undisturbed")
-    assert champion_digest(project) == digest
+    assert champion_digest(project) == champion_digest(ran)
 
 
 def test_a_missing_file_is_named(project: Project) -> None:
@@ -301,21 +269,20 @@ def test_a_wrong_key_and_an_unknown_estimator_are_named(project: Project) -> Non
         project.run()
 
 
-def test_a_lost_champion_is_a_clear_error(project: Project) -> None:
+def test_a_lost_champion_is_a_clear_error(ran: Project) -> None:
     """A comparison with a champion whose file was deleted fails and says what to do; restoring it cures."""
-    project.run()
-    with project.session() as session:
+    with ran.session() as session:
         champion = session.registry.champion("tiny")
         assert champion is not None
         (artifact,) = session.metadata.artifacts([champion.artifact_id])
         place = session.artifacts.path(artifact.uri)
-    backup = shutil.move(place, project.folder / "backup")
+    backup = shutil.move(place, ran.folder / "backup")
     with pytest.raises(ArtifactMissing) as error:
-        project.run(LATER, name="next")
+        ran.run(LATER, name="next")
     assert str(place) in error.value.where
     assert error.value.next_step
     shutil.move(backup, place)
-    assert project.states(project.run(LATER, name="next"))["pusher"] == "COMPLETE"
+    assert ran.states(ran.run(LATER, name="next"))["pusher"] == "COMPLETE"
 
 
 def test_errors_stop_a_run_before_training(project: Project) -> None:
@@ -348,64 +315,53 @@ def test_a_database_that_stops_during_a_run_is_a_clear_error(project: Project) -
 
     assert project.settings.database_url is not None
     url = make_url(project.settings.database_url)
-    process = subprocess.Popen(
-        project.command("run", "tiny", "--at", AS_OF),
-        env=project.environ,
-        cwd=project.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = project.start("run", "tiny", "--at", AS_OF)
     admin = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    assert process.stdout is not None
-    while "schema_gen" not in (line := process.stdout.readline()):
-        assert line, "the run ended before its third component"
+    deadline = time.monotonic() + 60
+    while "schema_gen" not in process.said():
+        assert time.monotonic() < deadline, process.said()
+        time.sleep(0.01)
     with admin.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false"))
         connection.execute(
             text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n"), {"n": url.database}
         )
-    _, errors = process.communicate(timeout=60)
+    ended = process.wait(60)
     with admin.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true"))
     admin.dispose()
-    assert process.returncode == 1
-    assert "metadata database" in errors
-    assert "Traceback" not in errors
+    assert ended.returncode == 1
+    assert "metadata database" in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert project.states(project.run(name="again"))["pusher"] == "COMPLETE"
 
 
 def test_an_interrupted_run_is_canceled(project: Project) -> None:
     """Ctrl-C closes what was running as CANCELED."""
-    process = subprocess.Popen(
-        project.command("run", "tiny", "--at", AS_OF),
-        env=project.environ,
-        cwd=project.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = project.start("run", "tiny", "--at", AS_OF)
     with project.session() as session:
         deadline = time.monotonic() + 60
         while not session.metadata.running():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
-        assert process.returncode != 0
+        assert process.wait(60).returncode != 0
         assert session.metadata.running() == frozenset()
 
 
-def test_the_monitor_reports_and_decides(project: Project) -> None:
-    """With a champion the monitor leaves a report and a decision; without one there is nothing to monitor."""
+def test_without_a_champion_there_is_nothing_to_monitor(project: Project) -> None:
+    """A monitoring run before any retraining is an error that says so."""
     with pytest.raises(NoChampion):
         project.run("2024-01-13T07:00Z", name="early", monitor=True)
-    project.run()
-    results = project.run("2024-01-13T07:00Z", name="m", monitor=True)
+
+
+def test_the_monitor_reports_and_decides(ran: Project) -> None:
+    """With a champion the monitor leaves a report and a decision, once for equal data."""
+    results = ran.run("2024-01-13T07:00Z", name="m", monitor=True)
     assert results["drift_monitor"].state is ExecutionState.COMPLETE
-    again = project.run("2024-01-13T07:00Z", name="m2", monitor=True)
+    again = ran.run("2024-01-13T07:00Z", name="m2", monitor=True)
     assert again["drift_monitor"].state is ExecutionState.CACHED
-    with project.session() as session:
+    with ran.session() as session:
         (report,) = session.metadata.find_artifacts(type=ArtifactType.DRIFT_REPORT)
         names = {path.name for path in session.artifacts.path(report.uri).iterdir()}
     assert {"report.json", "snapshot.json.gz", "decision.json", "drift.json"} <= names

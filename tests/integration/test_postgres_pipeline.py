@@ -53,10 +53,10 @@ def models(project: Project) -> list[str]:
 def test_a_table_trains_the_model_that_its_files_do(events: tuple[Project, str]) -> None:
     """The same rows from files and from a table give one model; a second run reads nothing again."""
     project, _ = events
-    project.run(name="from files")
+    project.run(name="from files", until="trainer")
     project.replace(SOURCE, DATABASE)
-    first = project.run(name="from the table")
-    second = project.run(name="again")
+    first = project.run(name="from the table", until="trainer")
+    second = project.run(name="again", until="trainer")
     assert len(set(models(project))) == 1
     assert "8 new" in first["example_gen"].summary
     assert "none new" in second["example_gen"].summary

@@ -9,12 +9,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.project import Project, day_file
+from support.project import LATER, Project, day_file
 
 from mlcore.core.types import ArtifactType
 from mlcore.errors import AnomaliesFound, SpanMissing, VersionGone
-
-LATER = "2024-01-11T06:00Z"
 
 
 def correct(path: Path) -> None:
@@ -30,33 +28,31 @@ def model_digest(project: Project, run: str) -> str:
     return model.digest
 
 
-def test_a_moment_keeps_what_it_knew_and_a_later_one_knows_the_correction(project: Project) -> None:
+def test_a_moment_keeps_what_it_knew_and_a_later_one_knows_the_correction(ran: Project) -> None:
     """A run and its rerun give one model though a day was corrected in between; the next moment reads the new day."""
-    project.run(name="scheduled")
-    correct(project.data(6))
-    correct(project.data(3))
-    again = project.run(name="rerun")
-    assert set(project.states(again).values()) == {"CACHED"}
-    assert model_digest(project, "rerun") == model_digest(project, "scheduled")
-    later = project.run(LATER, name="later")
+    correct(ran.data(6))
+    correct(ran.data(3))
+    again = ran.run(name="rerun")
+    assert set(ran.states(again).values()) == {"CACHED"}
+    assert model_digest(ran, "rerun") == model_digest(ran, "r")
+    later = ran.run(LATER, name="later")
     assert later["example_gen"].summary == "8 spans, 3 new"
-    assert set(project.states(project.run(name="third")).values()) == {"CACHED"}
-    assert set(project.states(project.run(LATER, name="fourth")).values()) == {"CACHED"}
+    assert set(ran.states(ran.run(name="third")).values()) == {"CACHED"}
+    assert set(ran.states(ran.run(LATER, name="fourth")).values()) == {"CACHED"}
 
 
-def test_an_overwritten_version_whose_examples_are_gone_is_a_clear_error(project: Project) -> None:
+def test_an_overwritten_version_whose_examples_are_gone_is_a_clear_error(ran: Project) -> None:
     """Neither at its source nor in the artifact store: the error names the span and what can be done."""
-    project.run(name="scheduled")
-    made = model_digest(project, "scheduled")
-    old = project.data(3).read_bytes()
-    correct(project.data(3))
-    shutil.rmtree(project.settings.artifacts)
+    made = model_digest(ran, "r")
+    old = ran.data(3).read_bytes()
+    correct(ran.data(3))
+    shutil.rmtree(ran.settings.artifacts)
     with pytest.raises(VersionGone, match="2024-01-03") as error:
-        project.run(name="rerun")
+        ran.run(name="rerun")
     assert "--at" in error.value.next_step
-    project.data(3).write_bytes(old)
-    assert project.states(project.run(name="restored"))["trainer"] == "COMPLETE"
-    assert model_digest(project, "restored") == made
+    ran.data(3).write_bytes(old)
+    assert ran.states(ran.run(name="restored", until="trainer"))["trainer"] == "COMPLETE"
+    assert model_digest(ran, "restored") == made
 
 
 def test_a_run_that_was_stopped_by_bad_data_reads_the_corrected_file(project: Project) -> None:
@@ -78,14 +74,14 @@ def test_a_run_that_was_stopped_by_bad_data_reads_the_corrected_file(project: Pr
 
 def test_a_change_that_keeps_size_and_modification_time_is_seen(project: Project) -> None:
     """What a copy restores of a file's times does not hide that its bytes are others."""
-    project.run()
+    project.run(until="example_gen")
     path = project.data(3)
     before = path.stat()
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("red", "der", 1), encoding="utf-8")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    results = project.run(LATER, name="later")
+    results = project.run(LATER, name="later", until="example_gen")
     assert results["example_gen"].summary == "8 spans, 2 new"
 
 
@@ -118,7 +114,7 @@ def test_a_span_is_there_when_its_marker_is(project: Project) -> None:
     with pytest.raises(SpanMissing, match=r"1 of 8 spans are not complete \(no marker file\): 2024-01-08"):
         project.run()
     project.data(8).with_suffix(".done").touch()
-    assert project.run(name="again")["example_gen"].summary == "8 spans, 8 new"
+    assert project.run(name="again", until="example_gen")["example_gen"].summary == "8 spans, 8 new"
 
 
 def test_a_span_of_too_few_rows_is_waited_for(project: Project) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from textwrap import dedent
+
+from support.forks import Forked
 
 from mlcore.config.loader import load_pipeline
 from mlcore.config.settings import Settings
@@ -25,6 +26,8 @@ from mlcore.runtime.session import Session, open_session
 FIRST_DAY = date(2024, 1, 1)
 AS_OF = "2024-01-10T06:00Z"
 """Trains on 1 to 4 January and evaluates on 5 to 8 January."""
+LATER = "2024-01-11T06:00Z"
+"""A day more."""
 
 PIPELINE = """
     name: tiny
@@ -99,11 +102,20 @@ class Project:
             yield opened
 
     def run(
-        self, as_of: str = AS_OF, *, name: str = "r", force_push: bool = False, monitor: bool = False
+        self,
+        as_of: str = AS_OF,
+        *,
+        name: str = "r",
+        force_push: bool = False,
+        monitor: bool = False,
+        until: str | None = None,
     ) -> dict[str, LaunchResult]:
-        """Run the retraining or the monitoring graph here."""
+        """Run the retraining or the monitoring graph here; where the rest says nothing more, ``until`` a node."""
         config = load_pipeline(self.settings.pipelines / "tiny.yaml")
         graph = monitoring_graph(config) if monitor else retraining_graph(config)
+        if until is not None:
+            last = graph.nodes.index(graph[until])
+            graph = replace(graph, nodes=graph.nodes[: last + 1])
         request = RunRequest(
             pipeline="tiny", run=name, as_of=parse_moment(as_of), force_push=force_push, reason="test" * force_push
         )
@@ -113,9 +125,6 @@ class Project:
 
     def states(self, results: Mapping[str, LaunchResult]) -> dict[str, str]:
         return {name: result.state.value for name, result in results.items()}
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "mlcore.cli.main", *arguments]
 
     @property
     def environ(self) -> dict[str, str]:
@@ -129,11 +138,13 @@ class Project:
             "COLUMNS": "200",
         }
 
+    def start(self, *arguments: str, before: str = "") -> Forked:
+        """The command line in a process of its own, after the Python code ``before``."""
+        return Forked(*arguments, environ=self.environ, folder=self.folder, before=before)
+
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The command line in a process of its own."""
-        return subprocess.run(
-            self.command(*arguments), env=self.environ, cwd=self.folder, capture_output=True, text=True, check=False
-        )
+        """The same, when it has ended."""
+        return self.start(*arguments).wait()
 
 
 class Silent:
