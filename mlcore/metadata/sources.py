@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, DateTime, cast, exists, select
+from sqlalchemy import Connection, DateTime, cast, exists, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 
-from mlcore.core.types import Artifact, ArtifactState, ArtifactType, EventType, ExecutionState
+from mlcore.core.types import Artifact, ArtifactState, ArtifactType, EventType, ExecutionState, Json
 from mlcore.core.window import Span
 from mlcore.metadata.records import to_artifact
 from mlcore.metadata.tables import artifact, event, execution
@@ -91,7 +92,13 @@ def examples(connection: Connection, ids: Sequence[int]) -> dict[int, Artifact]:
 
 
 def made_of(
-    connection: Connection, pipeline: str, digests: Sequence[str], *, source: ArtifactType, type: ArtifactType
+    connection: Connection,
+    pipeline: str,
+    digests: Sequence[str],
+    *,
+    source: ArtifactType,
+    type: ArtifactType,
+    preferred: Mapping[str, Json] | None = None,
 ) -> dict[tuple[Span, str], Artifact]:
     """The newest output that a span component made of each content, by the span and the content's digest.
 
@@ -101,18 +108,21 @@ def made_of(
         digests: Of the inputs. What was made of one of them stands for all that are equal.
         source: What the inputs are.
         type: What was made.
+        preferred: Parameters of the component: what was made with these is taken before anything newer.
     """
     read, made, origin = event.alias("read"), event.alias("made"), artifact.alias("origin")
+    wanted = execution.c.parameters == literal(None if preferred is None else dict(preferred), JSONB)
     query = (
         select(origin.c.digest.label("origin_digest"), artifact)
         .join(made, made.c.artifact_id == artifact.c.id)
+        .join(execution, execution.c.id == made.c.execution_id)
         .join(read, read.c.execution_id == made.c.execution_id)
         .join(origin, origin.c.id == read.c.artifact_id)
         .where(artifact.c.pipeline == pipeline, artifact.c.type == type.value)
         .where(artifact.c.state == ArtifactState.LIVE.value)
         .where(made.c.type == EventType.OUTPUT.value, read.c.type == EventType.INPUT.value)
         .where(origin.c.type == source.value, origin.c.digest.in_(digests))
-        .order_by(artifact.c.id)
+        .order_by(*([] if preferred is None else [wanted]), artifact.c.id)
     )
     found = {}
     for row in connection.execute(query):

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlcore.components.base import split_folders
+from mlcore.components.example_gen import ExampleGen
+from mlcore.components.statistics_gen import StatisticsGen
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, SplitName
@@ -118,16 +120,26 @@ def _whole_spans(config: PipelineConfig, interval: Interval) -> tuple[Span, ...]
 
 
 def _known(session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime) -> dict[Span, Artifact]:
-    """Of every span the newest statistics of the version that the moment knows."""
+    """Of every span the statistics of the version that the moment knows: as now configured, else the newest."""
     versions = recorded_spans(session, config, spans, as_of)
     with session.metadata.begun() as connection:
         sources = [version.digest for version in versions.values()]
         examples = made_of(
-            connection, config.name, sources, source=ArtifactType.SOURCE_FILE, type=ArtifactType.EXAMPLES
+            connection,
+            config.name,
+            sources,
+            source=ArtifactType.SOURCE_FILE,
+            type=ArtifactType.EXAMPLES,
+            preferred=ExampleGen(config).parameters,
         )
         contents = [artifact.digest for artifact in examples.values()]
         statistics = made_of(
-            connection, config.name, contents, source=ArtifactType.EXAMPLES, type=ArtifactType.STATISTICS
+            connection,
+            config.name,
+            contents,
+            source=ArtifactType.EXAMPLES,
+            type=ArtifactType.STATISTICS,
+            preferred=StatisticsGen(config).parameters,
         )
     found = {}
     for span, version in versions.items():

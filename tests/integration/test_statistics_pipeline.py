@@ -92,12 +92,16 @@ def test_a_window_is_sliced_and_weighted_as_its_pipeline_says(project: Project, 
 
 
 def test_slices_that_some_spans_do_not_have_are_not_shown_as_if_all_had(project: Project) -> None:
-    """What a pipeline declares later is counted by its next run: until then the command says so."""
+    """What a pipeline declares later is counted by its next run, as the command says till then, and kept."""
     profile(project)
     project.replace("window:", "statistics: {slices: [[colour]]}\nwindow:")
     refused = call(project, "stats", f"tiny@{AS_OF}", "--by", "colour")
     assert "not sliced by 'colour' yet" in str(refused.exception)
     assert profile(project, run="again") == "8 spans, 8 new"
+    assert len(told(project, f"tiny@{AS_OF}", "--by", "colour", "--json")["slices"]) == 3
+    project.replace("slices: [[colour]]", "weight: size")
+    assert profile(project, run="weighed") == "8 spans, 8 new"
+    project.replace("weight: size", "slices: [[colour]]")
     assert len(told(project, f"tiny@{AS_OF}", "--by", "colour", "--json")["slices"]) == 3
 
 
