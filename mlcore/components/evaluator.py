@@ -53,6 +53,7 @@ class Evaluator(Component):
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.evaluation.blessing import Blessing, write_blessing
         from mlcore.evaluation.files import write
+        from mlcore.evaluation.metrics import find_metric
 
         model, baseline = inputs.one("model"), inputs.optional("baseline")
         judgement = self._judge(inputs)
@@ -63,7 +64,7 @@ class Evaluator(Component):
             model_digest=model.artifact.digest, gate=GATE, blessed=verdict.blessed, reasons=verdict.reasons
         )
         write_blessing(outputs["blessing"].path, blessing)
-        first = self.config.evaluation.metrics[0]
+        first = find_metric(self.config.evaluation.metrics_of(self.config.data.task)[0]).spec
         value = overall.metrics.get(first)
         window = covered(inputs["examples"])
         outputs["evaluation"].properties.update(

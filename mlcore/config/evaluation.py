@@ -12,6 +12,12 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from mlcore.config.fields import Section
 
+DEFAULT_METRICS = {
+    "binary": ("roc_auc", "log_loss", "brier", "calibration_error"),
+    "multiclass": ("log_loss", "accuracy", "roc_auc", "calibration_error"),
+    "regression": ("rmse", "mae", "r2"),
+    "ranking": ("ndcg", "mrr"),
+}
 TIME_BUCKETS = ("hour", "day", "week", "month", "year", "hour_of_day", "day_of_week")
 _TERM = re.compile(r"(.+?)\[([^\[\]]*)\]")
 
@@ -165,7 +171,7 @@ class Evaluation(Section):
         query: A column: rows with equal values are ranked together.
     """
 
-    metrics: tuple[str, ...] = ("roc_auc", "log_loss", "brier", "calibration_error")
+    metrics: tuple[str, ...] = Field(default=(), description="By default those that suit what is predicted")
     slices: SliceTerms = ((),)
     min_slice_rows: int = Field(default=100, ge=1)
     weight: str | None = None
@@ -187,6 +193,10 @@ class Evaluation(Section):
             slices = [[terms] if isinstance(terms, str) else terms for terms in data["slices"]]
             return {**data, "slices": slices}
         return data
+
+    def metrics_of(self, task: str) -> tuple[str, ...]:
+        """Those that are asked for; where none are, those that suit the task."""
+        return self.metrics or DEFAULT_METRICS[task]
 
     @property
     def measured_slices(self) -> SliceTerms:

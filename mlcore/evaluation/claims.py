@@ -51,6 +51,18 @@ def champion_claim(criterion: ChampionCriterion, metric: Metric) -> Claim:
     return Worse(allowed, higher=higher) if criterion.block_on == "worse" else NotWorse(allowed, higher=higher)
 
 
+def check_claim(criterion: ValueCriterion | ChampionCriterion, metric: Metric) -> None:
+    """Check that a criterion can be said of a metric.
+
+    Raises:
+        ConfigError: More of it is neither better nor worse.
+    """
+    if isinstance(criterion, ValueCriterion):
+        value_claim(criterion, metric)
+    else:
+        champion_claim(criterion, metric)
+
+
 def beats_constant(metric: Metric) -> Claim:
     """Better than a prediction that is the same for every row."""
     return Better(0.0, higher=_direction(metric, "choose another metric"), other=CONSTANT)

@@ -5,7 +5,8 @@ evaluation/
 ├── comparison.json    differences from the champion on the same rows; only where there was one
 ├── dummy.json         differences from a constant prediction; only where there was no champion
 ├── verdict.json       what each criterion says
-└── curves.json        calibration, precision and recall by threshold, quantiles of residuals
+├── curves.json        calibration, precision and recall by threshold, quantiles of residuals
+└── fairness.json      gaps between groups; only where they are asked for
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mlcore.core.digests import canonical_json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
 from mlcore.evaluation import verdict as verdicts
 from mlcore.evaluation.curves import Curves
+from mlcore.evaluation.fairness import Gap
 from mlcore.evaluation.gates import Verdict
 from mlcore.evaluation.values import Comparison, Evaluation, Slices
 
@@ -28,6 +30,7 @@ COMPARISON_FILE = "comparison.json"
 DUMMY_FILE = "dummy.json"
 VERDICT_FILE = "verdict.json"
 CURVES_FILE = "curves.json"
+FAIRNESS_FILE = "fairness.json"
 
 _T = TypeVar("_T")
 
@@ -46,6 +49,7 @@ class Judgement:
     dummy: Comparison | None = None
     verdict: Verdict | None = None
     curves: Curves | None = None
+    gaps: tuple[Gap, ...] = ()
 
 
 def write(folder: Path, judgement: Judgement) -> None:
@@ -59,6 +63,8 @@ def write(folder: Path, judgement: Judgement) -> None:
         (folder / VERDICT_FILE).write_bytes(canonical_json(verdicts.to_document(judgement.verdict)))
     if judgement.curves is not None:
         (folder / CURVES_FILE).write_bytes(canonical_json(judgement.curves.to_document()))
+    if judgement.gaps:
+        (folder / FAIRNESS_FILE).write_bytes(canonical_json([gap.to_document() for gap in judgement.gaps]))
 
 
 def read(folder: Path) -> Evaluation:
@@ -102,6 +108,7 @@ def read_judgement(folder: Path) -> Judgement:
         dummy=_optional(folder / DUMMY_FILE, Slices.from_json),
         verdict=_optional(folder / VERDICT_FILE, lambda data: verdicts.from_document(json.loads(data))),
         curves=_optional(folder / CURVES_FILE, lambda data: Curves.from_document(json.loads(data))),
+        gaps=_optional(folder / FAIRNESS_FILE, lambda data: tuple(map(Gap.from_document, json.loads(data)))) or (),
     )
 
 

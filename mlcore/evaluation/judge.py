@@ -10,6 +10,7 @@ import pyarrow as pa
 from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.curves import curves_of
 from mlcore.evaluation.evaluate import CONFIDENCE
+from mlcore.evaluation.fairness import gaps
 from mlcore.evaluation.files import Judgement
 from mlcore.evaluation.gates import FALLBACKS, decide
 from mlcore.evaluation.measure import measure_slices
@@ -48,13 +49,13 @@ def judge(
         DataError: No row has a label, or one cannot be.
         ModelError: A score cannot be.
     """
-    rows = prepare(labels, [scores, others], columns, config.measured_slices, about)
+    rows = prepare(labels, [scores, others], columns, _coded_slices(config), about)
     evaluation = measure_slices(rows.of_first(), config, CONFIDENCE, own)
     if is_champion:
         comparison, dummy = measure_slices(rows, config, CONFIDENCE, own), None
     else:
         fallbacks = tuple(name for name in FALLBACKS if rows.task in metrics()[name].tasks)
-        overall = {"metrics": tuple(dict.fromkeys((*config.metrics, *fallbacks))), "slices": ((),)}
+        overall = {"metrics": tuple(dict.fromkeys((*config.metrics_of(rows.task.value), *fallbacks))), "slices": ((),)}
         asked = config.model_copy(update={**overall, "validation_criteria": ()})
         comparison, dummy = None, measure_slices(rows, asked, CONFIDENCE, own)
     verdict = decide(
@@ -66,4 +67,12 @@ def judge(
         dummy=dummy,
         verdict=verdict,
         curves=curves_of(rows, CONFIDENCE),
+        gaps=()
+        if config.fairness is None
+        else gaps(rows.of_first(), config.fairness, config.min_slice_rows, CONFIDENCE),
     )
+
+
+def _coded_slices(config: EvaluationConfig) -> tuple[tuple[str, ...], ...]:
+    fair = () if config.fairness is None else tuple((column,) for column in config.fairness.columns)
+    return (*config.measured_slices, *fair)

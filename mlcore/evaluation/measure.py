@@ -43,7 +43,7 @@ def measure_slices(
     Raises:
         ConfigError: A metric is unknown, or has no meaning for the task.
     """
-    chosen = chosen_metrics(config.metrics, rows.task, own or {})
+    chosen = chosen_metrics(config.metrics_of(rows.task.value), rows.task, own or {})
     results = [
         _slice_result(_Slice(rows, key, kept), chosen, config.min_slice_rows, confidence)
         for key, kept in _slices(rows, config.measured_slices)

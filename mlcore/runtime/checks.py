@@ -23,7 +23,18 @@ def check_pipeline(config: PipelineConfig) -> None:
         parse_yaml(config.owned_schema, where=f"config/schemas/{config.name}.yaml")
     specs_of(config)
     resolve_estimator(config.model.estimator, config.model.params)
-    criteria = (criterion.metric for criterion in config.evaluation.validation_criteria)
-    monitored = [config.monitor.performance.metric] if config.monitor else []
-    for name in (*config.evaluation.metrics, *criteria, *monitored):
-        find_metric(name)
+    _check_evaluation(config)
+    if config.monitor:
+        find_metric(config.monitor.performance.metric)
+
+
+def _check_evaluation(config: PipelineConfig) -> None:
+    from mlcore.evaluation.claims import check_claim
+    from mlcore.evaluation.measure import chosen_metrics
+    from mlcore.evaluation.task import Task
+
+    criteria, task = config.evaluation.validation_criteria, Task(config.data.task)
+    chosen_metrics(config.evaluation.metrics_of(task), task, {})
+    for criterion in criteria:
+        (metric,) = chosen_metrics([criterion.metric], task, {})
+        check_claim(criterion, metric)
