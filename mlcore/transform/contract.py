@@ -79,7 +79,7 @@ def _same_kind(given: pa.DataType, type_name: str) -> bool:
         case "int64":
             return bool(pa.types.is_integer(given))
         case "float64":
-            return bool(pa.types.is_integer(given) or pa.types.is_floating(given))
+            return bool(pa.types.is_integer(given) or pa.types.is_floating(given) or pa.types.is_decimal(given))
         case "date":
             return bool(pa.types.is_date(given))
         case "timestamp":

@@ -116,7 +116,7 @@ def _learnt_from(where: str, mapper: Mapper[Any], source: Source) -> Typed:
             where=where,
             next_step="use it in a pipeline with data.label and data.key",
         )
-    return ((source.label, "float64"), *((column, source.columns[column]) for column in source.key))
+    return ((source.label, "float64"), *((column, _read_as(source.columns[column])) for column in source.key))
 
 
 def _kind(where: str, column: str, source: Source) -> str:
@@ -132,7 +132,12 @@ def _kind(where: str, column: str, source: Source) -> str:
             where=where,
             next_step=f"choose one of {', '.join(source.columns)}",
         )
-    return source.columns[column]
+    return _read_as(source.columns[column])
+
+
+def _read_as(kind: str) -> str:
+    """What steps read a column as: a decimal is the nearest float."""
+    return "float64" if kind.startswith("decimal(") else kind
 
 
 def _check_kinds(where: str, mapper: Mapper[Any], given: Sequence[str], kinds: Sequence[str]) -> None:

@@ -46,13 +46,13 @@ class Quantiles(CountedAnalyzer):
         others = tuple(int(counts[test].sum()) for test in tests)
         values, some = finite(floats, counts)
         numbers, totals = summed(values, counts if some is None else some)
-        return cls(ValueCounts.of_numbers(numbers, totals), (others[0], others[1], others[2]))
+        return cls(ValueCounts.of_numbers(numbers, totals, refined=False), (others[0], others[1], others[2]))
 
     @classmethod
     def merge(cls, parts: Sequence[Quantiles]) -> Quantiles:
         some = [part.found for part in parts if len(part.found.values)] or [parts[0].found]
         others = np.array([part.others for part in parts]).sum(axis=0).tolist()
-        return cls(ValueCounts.merge(some), (others[0], others[1], others[2]))
+        return cls(ValueCounts.merge(some, refined=False), (others[0], others[1], others[2]))
 
     @property
     def count(self) -> int:
