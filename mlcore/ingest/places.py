@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 from urllib.parse import unquote
 
 from mlcore.core.digests import digest_chunks, digest_json
@@ -153,8 +153,12 @@ def partitions(path: str) -> dict[str, str | None]:
     return {name: None if value == _NO_PARTITION else unquote(value) for name, value in pairs}
 
 
-def open_binary(path: str) -> IO[bytes]:
+def open_binary(path: str, *, jumping: bool = False) -> IO[bytes]:
     """A file or any fsspec URL, for reading; of a remote one never more than a few megabytes are held.
+
+    Args:
+        path: What to open.
+        jumping: Whether it is read in large pieces here and there: then nothing is fetched ahead.
 
     Raises:
         DataError: It cannot be opened. What goes wrong while a remote file is read is one too.
@@ -164,9 +168,9 @@ def open_binary(path: str) -> IO[bytes]:
             return Path(path.removeprefix(_FILE_URL)).open("rb")
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
-    options = {"block_size": _REMOTE_BLOCK_BYTES}
+    options = {"block_size": _REMOTE_BLOCK_BYTES, **({"cache_type": "none"} if jumping else {})}
     remote = _Remote(path, _asked(path, lambda system, inner: system.open(inner, "rb", **options)))
-    return io.BufferedReader(remote, _REMOTE_BUFFER_BYTES)
+    return cast("IO[bytes]", remote) if jumping else io.BufferedReader(remote, _REMOTE_BUFFER_BYTES)
 
 
 def unreadable(path: str, error: Exception) -> DataError:

@@ -25,6 +25,8 @@ _TRUE, _FALSE = ("1", "true", "TRUE", "True"), ("0", "false", "FALSE", "False")
 
 def expected(kind: pa.DataType) -> str:
     """What a cell of a column of this type should be, in words."""
+    if pa.types.is_decimal(kind):
+        return f"a number of at most {kind.precision} digits, {kind.scale} of them behind the point"
     return _EXPECTED.get(kind, f"a value of type {kind}")
 
 

@@ -246,7 +246,7 @@ class _Reader:
             if table.num_rows == len(ends):
                 yield Block(file=self.path, rows=_batch(table), lines=lines)
                 return
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
         yield self._slow(text, found.delimiters, starts, ends, lines)
 

@@ -109,9 +109,16 @@ class _Fault(Exception):
         self.reason, self.column = reason, column
 
 
+class _Written(float):
+    """A number as it is written, for a decimal column keeps its digits."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 def _values(raw: bytes, schema: pa.Schema) -> list[Any]:
     try:
-        row = json.loads(raw.decode())
+        row = json.loads(raw.decode(), parse_float=_Written)
     except UnicodeDecodeError as error:
         shown = quoted(raw[error.start : error.start + 8])
         raise _Fault(Reason.UNDECODABLE, f"the bytes {shown} are not utf-8") from error
@@ -127,9 +134,11 @@ def _value(value: Any, field: pa.Field) -> Any:
         return None
     kind = field.type
     try:
-        if isinstance(value, str) and pa.types.is_temporal(kind):
+        if isinstance(value, str) and (pa.types.is_temporal(kind) or pa.types.is_decimal(kind)):
             return pa.scalar(value).cast(kind).as_py()
-        if isinstance(value, _JSON_TYPES[kind.id]) and not (isinstance(value, bool) and kind != pa.bool_()):
+        if pa.types.is_decimal(kind) and isinstance(value, int | float) and not isinstance(value, bool):
+            return pa.scalar(value.text if isinstance(value, _Written) else str(value)).cast(kind).as_py()
+        if isinstance(value, _JSON_TYPES.get(kind.id, ())) and not (isinstance(value, bool) and kind != pa.bool_()):
             number: Any = value
             return pa.scalar(float(number) if kind == pa.float64() else number, kind).as_py()
     except (pa.ArrowException, OverflowError, UnicodeError, ValueError):

@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 from mlcore.errors import MalformedData, quoted
 from mlcore.ingest.blocks import TEXT_LIMIT, BadRow, Block, Reason
 from mlcore.ingest.formats.convert import Mask, cast, converted, expected
-from mlcore.ingest.places import is_url, open_binary, partitions
+from mlcore.ingest.places import open_binary, partitions
 
 BATCH_ROWS = 65_536
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 _BUFFER_BYTES = 1 << 20
+"""A row group may be as large as the file: of each column a piece is read at a time."""
 
 
 def read_parquet(path: str, types: Mapping[str, pa.DataType]) -> Iterator[Block]:
@@ -32,9 +33,9 @@ def read_parquet(path: str, types: Mapping[str, pa.DataType]) -> Iterator[Block]
         DataError: The file cannot be read.
     """
     folders = partitions(path)
-    with open_binary(path) as stream:
+    with open_binary(path, jumping=True) as stream:
         try:
-            file = pq.ParquetFile(stream, **_buffers(path))
+            file = pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False)
             present = file.schema_arrow
             _check(path, present, types, folders)
             names = [name for name in types if name in present.names]
@@ -57,7 +58,7 @@ def parquet_schema(path: str) -> pa.Schema:
         MalformedData: It is no Parquet.
         DataError: The file cannot be read.
     """
-    with open_binary(path) as stream:
+    with open_binary(path, jumping=True) as stream:
         try:
             schema = pq.read_schema(stream)
         except (pa.ArrowException, OSError) as error:
@@ -70,11 +71,6 @@ def parquet_schema(path: str) -> pa.Schema:
         if name not in schema.names:
             schema = schema.append(pa.field(name, pa.string()))
     return schema
-
-
-def _buffers(path: str) -> dict[str, int | bool]:
-    """A row group may be as large as the file: of a local file a column is read a piece at a time."""
-    return {} if is_url(path) else {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
 
 
 def _check(path: str, present: pa.Schema, types: Mapping[str, pa.DataType], folders: Mapping[str, str | None]) -> None:
@@ -114,6 +110,8 @@ def _takes(kind: pa.DataType, given: pa.DataType) -> bool:
         return bool(is_.is_integer(given) or is_.is_floating(given) or is_.is_decimal(given))
     if is_.is_integer(kind):
         return bool(is_.is_integer(given) or (is_.is_decimal(given) and given.scale == 0))
+    if is_.is_decimal(kind):
+        return bool(is_.is_decimal(given) or is_.is_integer(given))
     if is_.is_binary(kind):
         return _is_text(given)
     return bool(is_.is_date(kind) and is_.is_date(given))
@@ -172,6 +170,8 @@ def _as(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
     cut = pa.types.is_timestamp(values.type) and values.type.unit == "ns"
     if pa.types.is_floating(kind) or cut:
         return values.cast(kind, safe=False), np.zeros(len(values), bool)
+    if pa.types.is_decimal(kind) and pa.types.is_integer(values.type):
+        values = values.cast(pa.decimal128(20, 0))  # Arrow asks for room for the largest integer, whatever is there
     values, wrong = cast(values, kind)
     if pa.types.is_temporal(kind):
         outside = pc.or_(pc.less(values, _bound(kind, _FIRST)), pc.greater(values, _bound(kind, _LAST)))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import fsspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from fsspec.implementations.memory import MemoryFileSystem
 
 from mlcore.config.data import ColumnType
 from mlcore.errors import ConfigError, MalformedData
@@ -212,6 +217,48 @@ def test_parquet_that_does_not_mean_what_is_asked_for_is_told(
     if pa.types.is_nested(values.type):
         with pytest.raises(MalformedData, match="column 'a' is of type"):
             open_table(str(tmp_path / "t.parquet"))
+
+
+class Counting(MemoryFileSystem):
+    """A remote file system that knows how much of a file is asked for at once."""
+
+    protocol = "counting"
+    sizes: ClassVar[list[int]] = []
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.removeprefix("counting://")))
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        opened = super()._open(path, mode, **options)
+        return Counted(opened.getvalue()) if mode == "rb" else opened
+
+
+class Counted(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        Counting.sizes.append(len(found))
+        return found
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_of_a_remote_file_a_few_megabytes_are_asked_for_at_once(ending: str) -> None:
+    """However large it is, its columns and its row groups: what is read is bounded, and read once."""
+    fsspec.register_implementation("counting", Counting, clobber=True)
+    table = pa.table({"a": np.arange(2_000_000), "b": np.arange(2_000_000)[::-1]})
+    place = f"counting://t.{ending}"
+    with fsspec.open(place, "wb") as file:
+        if ending == "csv":
+            pyarrow.csv.write_csv(table, file)
+        else:
+            pq.write_table(table, file, row_group_size=2_000_000, use_dictionary=False, compression="none")
+    Counting.sizes.clear()
+    types = {"a": pa.int64(), "b": pa.int64()}
+    blocks = read_parquet(place, types) if ending == "parquet" else read_csv(place, CsvOptions(), types)
+    assert sum(block.rows.num_rows for block in blocks) == 2_000_000
+    assert max(Counting.sizes) <= 1 << 22
+    assert sum(Counting.sizes) < 1.1 * fsspec.filesystem("counting").size("/t." + ending)
+    fsspec.filesystem("counting").store.clear()
 
 
 @pytest.mark.parametrize(
