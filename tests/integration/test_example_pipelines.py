@@ -57,9 +57,12 @@ def test_an_example_ends_with_a_champion(
             result.node: result
             for result in run_graph(session, config, retraining_graph(config), request=request, observer=Silent())
         }
-        (blessing,) = session.metadata.outputs(results["evaluator"].execution_id)["blessing"]
+        gates = [
+            session.metadata.outputs(results[node].execution_id)["blessing"][0].properties["reasons"]
+            for node in ("evaluator", "infra_validator")
+        ]
         champion = session.registry.champion(name)
-        assert champion is not None, blessing.properties["reasons"]
+        assert champion is not None, gates
         (model,) = session.metadata.artifacts([champion.artifact_id])
         spans = session.metadata.outputs(results["example_gen"].execution_id)["spans"]
         rows = read_examples([session.artifacts.path(span.uri) for span in spans])
