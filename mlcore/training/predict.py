@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from mlcore.errors import ModelError, quoted
 
+_BLOCK_ROWS = 64
+
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
@@ -34,15 +36,30 @@ def predict_scores(pipeline: Pipeline, table: pa.Table, *, threads: int = 1) -> 
             where=type(pipeline[-1]).__name__,
             next_step="choose an estimator with predict_proba, or set model.calibration",
         )
+    features = _whole_blocks(pipeline[:-1].transform(table))
+    estimator = pipeline[-1]
     with threadpool_limits(limits=threads):
         try:
-            scores = pipeline.predict(table) if classes is None else pipeline.predict_proba(table)
+            scores = estimator.predict(features) if classes is None else estimator.predict_proba(features)
         except ValueError as error:
             raise ModelError(
                 f"the model refuses rows: {quoted(str(error), limit=300)}",
                 where=type(pipeline[-1]).__name__,
                 next_step="give features that it must not be without an option such as missing: 0",
             ) from error
+    scores = scores[: table.num_rows]
     if classes is not None and np.array_equal(classes, [0, 1]):
         scores = scores[:, 1]
     return np.ascontiguousarray(scores, dtype=np.float64)
+
+
+def _whole_blocks(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The rows and, up to a whole number of blocks, the last one again.
+
+    Linear algebra adds up the rows of an unfinished block in another order than those of a whole one: so that a row
+    has the same bits alone and among any others, there are only whole blocks.
+    """
+    unfinished = len(features) % _BLOCK_ROWS
+    if not unfinished:
+        return features
+    return np.concatenate([features, np.repeat(features[-1:], _BLOCK_ROWS - unfinished, axis=0)])

@@ -136,3 +136,16 @@ def test_rows_that_the_model_refuses():
     with pytest.raises(ModelError, match=r"refuses rows: .*NaN") as caught:
         predict_scores(trained.pipeline, pa.table({"a": [1.0], "b": [float("nan")]}))
     assert "missing: 0" in caught.value.next_step
+
+
+@pytest.mark.parametrize("estimator", [LOGISTIC, "sklearn.linear_model.Ridge", "sklearn.neural_network.MLPClassifier"])
+def test_a_row_has_the_same_bits_alone_and_among_others(estimator):
+    """Linear algebra depends on how many rows there are; scores do not, at any place and in any number of rows."""
+    table = make_table(1003)
+    params = {"tol": 0.01} if "MLP" in estimator else {}
+    trained = train(table, TwoColumns(), label="late", estimator=estimator, params=params)
+    together = predict_scores(trained.pipeline, table)
+    for start, count in ((0, 1), (77, 1), (1002, 1), (100, 63), (500, 200), (3, 1000)):
+        assert predict_scores(trained.pipeline, table.slice(start, count)).tobytes() == (
+            together[start : start + count].tobytes()
+        )
