@@ -10,36 +10,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from support.project import AS_OF, Project
+from support.project import AS_OF, LATER, Project
 from typer.testing import CliRunner, Result
 
 from mlcore.cli.main import app
 from mlcore.config.loader import load_pipeline
-from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType, SplitName
 from mlcore.core.window import parse_moment
 from mlcore.errors import SpanMissing, WindowError
-from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import EXAMPLE_GEN, STATISTICS_GEN, Graph
 from mlcore.runtime.statistics import IntervalStatistics, interval_statistics, trained_interval
-
-LATER = "2024-01-11T06:00Z"
-
-
-class Silent:
-    def started(self, node: str) -> None: ...
-
-    def finished(self, result: object) -> None: ...
 
 
 def profile(project: Project, as_of: str = AS_OF, run: str = "r") -> str:
     """Run the pipeline as far as its statistics; what StatisticsGen says of it."""
-    config = load_pipeline(project.settings.pipelines / "tiny.yaml")
-    request = RunRequest(pipeline="tiny", run=run, as_of=parse_moment(as_of))
-    with project.session() as session:
-        graph = Graph(nodes=(EXAMPLE_GEN, STATISTICS_GEN))
-        results = run_graph(session, config, graph, request=request, observer=Silent())
-    return str(list(results)[-1].summary)
+    return project.run(as_of, name=run, until="statistics_gen")["statistics_gen"].summary
 
 
 def stored(project: Project, at: str = AS_OF, *, as_of: datetime | None = None) -> IntervalStatistics:
@@ -91,9 +75,9 @@ def test_a_window_is_sliced_and_weighted_as_its_pipeline_says(project: Project, 
     assert "slice by one of: colour" in str(refused.exception)
 
 
-def test_slices_that_some_spans_do_not_have_are_not_shown_as_if_all_had(project: Project) -> None:
+def test_slices_that_some_spans_do_not_have_are_not_shown_as_if_all_had(ran: Project) -> None:
     """What a pipeline declares later is counted by its next run, as the command says till then, and kept."""
-    profile(project)
+    project = ran
     project.replace("window:", "statistics: {slices: [[colour]]}\nwindow:")
     refused = call(project, "stats", f"tiny@{AS_OF}", "--by", "colour")
     assert "not sliced by 'colour' yet" in str(refused.exception)
@@ -132,9 +116,9 @@ def test_bad_rows_are_counted_in_a_window_s_statistics(project: Project, split: 
     assert [sides[side]["bad_rows"]["count"] for side in ("first", "second")] == [1, 2]
 
 
-def test_statistics_are_of_the_version_that_a_moment_knew(project: Project) -> None:
+def test_statistics_are_of_the_version_that_a_moment_knew(ran: Project) -> None:
     """A correction counts from when it was delivered; an earlier moment, and one that a model settled, keep theirs."""
-    profile(project)
+    project = ran
     before = datetime.now(UTC)
     old = stored(project).dataset.columns["size"]
     path = project.data(3)
@@ -173,9 +157,9 @@ def test_a_window_is_shown_without_the_spans_that_its_pipeline_does_without(proj
         stored(project)
 
 
-def test_a_restored_file_s_statistics_are_its_first_ones(project: Project) -> None:
+def test_a_restored_file_s_statistics_are_its_first_ones(ran: Project) -> None:
     """A version that is back at its place is the newest again; no moment knows of spans that end after it."""
-    profile(project)
+    project = ran
     with pytest.raises(WindowError, match="ends after 2024-01-03"):
         stored(project, as_of=parse_moment("2024-01-03T00:00Z"))
     path = project.data(3)
