@@ -1,12 +1,13 @@
 """``mlcore evaluate file|show``: how good scores are, with or without a pipeline.
 
-Exit code 0: told. 2: it could not be evaluated.
+Exit code 0: told. 2: a file could not be evaluated.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -14,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlcore.cli.context import console
+from mlcore.cli.context import console, notes, session, settings
 from mlcore.cli.data.output import printable
+from mlcore.config.loader import find_pipeline
 from mlcore.errors import ConfigError, MlcoreError, quoted
 
 if TYPE_CHECKING:
@@ -92,6 +94,45 @@ def evaluate_file(
         typer.echo(json.dumps(found.to_document(), indent=2, ensure_ascii=False))
     else:
         _show(found, file)
+
+
+@evaluate.command()
+def show(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    version: Annotated[int | None, typer.Option(help="Model version; the champion by default.", min=1)] = None,
+    run: Annotated[str | None, typer.Option(help="The model of this run, pushed or not.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Write the model card: Markdown (.md) or one HTML file (.html).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
+) -> None:
+    """What the gates said of a model, in plain words, and its metrics with intervals."""
+    from mlcore.cli.model_card import EvaluatedModel, find_evaluated, write_card
+    from mlcore.evaluation.files import read_judgement
+
+    config = find_pipeline(settings().pipelines, pipeline)
+    if card is not None and card.suffix not in (".md", ".html"):
+        raise ConfigError(f"a card is no {quoted(card.suffix)} file", next_step="name it .md or .html")
+    with session() as stores:
+        found: EvaluatedModel = find_evaluated(stores, pipeline, version, run)
+        judgement = read_judgement(stores.artifacts.path(found.evaluation.uri))
+        if card is not None:
+            write_card(card, config, found, judgement)
+            notes.print(f"wrote {card}", highlight=False, markup=False)
+    if as_json:
+        typer.echo(json.dumps(judgement.to_document(), indent=2, ensure_ascii=False))
+        return
+    for reason in () if judgement.verdict is None else judgement.verdict.reasons:
+        bad = reason.startswith("blocked")
+        console.print(Text(printable(reason, 400), style="red" if bad else ""), soft_wrap=True)
+    console.print(_table(f"{pipeline}: {found.name}", judgement.evaluation))
+    if judgement.comparison is not None:
+        console.print(_table("difference from the champion of its time, on the same rows", judgement.comparison))
+    if judgement.dummy is not None:
+        console.print(_table("difference from a constant prediction", judgement.dummy))
+    for gap in judgement.gaps:
+        text = f"{gap.notion}: {gap.rate} of {gap.column}={gap.more} above {gap.less} by {gap.value}"
+        console.print(Text(printable(text, 200)))
 
 
 def _terms(text: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlcore.core.digests import canonical_json
+from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
 from mlcore.evaluation import verdict as verdicts
 from mlcore.evaluation.curves import Curves
@@ -50,6 +51,16 @@ class Judgement:
     verdict: Verdict | None = None
     curves: Curves | None = None
     gaps: tuple[Gap, ...] = ()
+
+    def to_document(self) -> dict[str, Json]:
+        """All of it, for programs."""
+        results = {"evaluation": self.evaluation, "comparison": self.comparison, "dummy": self.dummy}
+        return {
+            **{name: None if found is None else found.to_document() for name, found in results.items()},
+            "verdict": None if self.verdict is None else verdicts.to_document(self.verdict),
+            "curves": None if self.curves is None else self.curves.to_document(),
+            "fairness": [gap.to_document() for gap in self.gaps],
+        }
 
 
 def write(folder: Path, judgement: Judgement) -> None:

@@ -129,8 +129,12 @@ class Slices:
 
     def to_json(self) -> bytes:
         """Canonical: equal results have equal bytes."""
+        return canonical_json(self.to_document())
+
+    def to_document(self) -> dict[str, Json]:
+        """What :meth:`to_json` writes."""
         results = [_dump(result) for result in self.results]
-        return canonical_json({"format": _FORMAT, "confidence": self.confidence, "slices": results})
+        return {"format": _FORMAT, "confidence": self.confidence, "slices": list(results)}
 
     @classmethod
     def from_json(cls, data: bytes) -> Slices:
