@@ -1,9 +1,8 @@
-"""Faults of one column that only earlier data tells: constant, another unit, rounded."""
+"""Faults of one column that only earlier data tells: constant, rounded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
 from mlcore.schema.history import History
@@ -18,29 +17,9 @@ _VARIED_ONCE = 0.5
 """A column in which one value had more than this share in some earlier span may well be constant in another: a WARNING
 above the first, nothing above the second; of few spans nothing above the third."""
 
-_FACTORS = {
-    24: "hours and days",
-    60: "minutes and seconds, or hours and minutes",
-    100: "cents, or per cent",
-    1000: "thousands: seconds and milliseconds, metres and kilometres",
-    3600: "hours and seconds",
-    86_400: "days and seconds",
-    10**6: "millions: seconds and microseconds",
-    10**9: "billions: seconds and nanoseconds",
-}
-_NEAR = 1.25
-"""A ratio is taken for a factor when it is at most this many times more or less."""
-
-_USUAL = 5.0
-"""Spans whose medians differ by more than this from one to the next say nothing about units."""
-
-_BEYOND = 20
-"""A tenth of the rows so many times beyond the extremes of all earlier spans is no growth."""
-
 _ALL_ROUND = 0.99
 _NOT_ROUND = 0.7
 _NEARLY_CONSTANT = 0.9
-_FEWEST_DECILES = 5
 
 
 def constant(observed: FeatureSummary, history: History) -> Iterator[Anomaly]:
@@ -63,65 +42,6 @@ def constant(observed: FeatureSummary, history: History) -> Iterator[Anomaly]:
         observed=1,
         expected=least,
     )
-
-
-def unit_change(observed: FeatureSummary, history: History) -> Iterator[Anomaly]:
-    """Numbers that are greater or smaller by a factor that lies between two units, all of them alike."""
-    reference = history.reference.feature(observed.name)
-    if reference is None or min(observed.present, reference.present) < FEWEST_ROWS:
-        return
-    ratio = _ratio(observed, reference)
-    if ratio is None:
-        yield from _partly(observed, reference)
-        return
-    factor = next((known for known in _FACTORS if known / _NEAR <= max(ratio, 1 / ratio) <= known * _NEAR), None)
-    if factor is None or any(_far(_ratio(span, reference)) for span in history.of(observed.name)):
-        return
-    direction = "greater" if ratio > 1 else "smaller"
-    yield Anomaly(
-        type=AnomalyType.UNIT_CHANGE,
-        severity=Severity.ERROR,
-        feature=observed.name,
-        description=f"The numbers are about {factor} times {direction} than before ({_FACTORS[factor]}?): "
-        f"the median is {observed.quantiles[5]:.6g}, it was {reference.quantiles[5]:.6g}.",
-        observed=observed.quantiles[5],
-        expected=reference.quantiles[5],
-    )
-
-
-def _partly(observed: FeatureSummary, reference: FeatureSummary) -> Iterator[Anomaly]:
-    """Some of the rows in another unit: many numbers far beyond the greatest that there ever was."""
-    if not observed.quantiles or reference.minimum is None or reference.maximum is None:
-        return
-    greatest = max(abs(reference.minimum), abs(reference.maximum))
-    beyond = sum(abs(decile) > _BEYOND * greatest for decile in observed.quantiles[1:-1])
-    if greatest and beyond:
-        yield Anomaly(
-            type=AnomalyType.UNIT_CHANGE,
-            severity=Severity.ERROR,
-            feature=observed.name,
-            description=f"About {beyond * 10} % of the numbers are more than {_BEYOND} times greater than the greatest "
-            f"before, {greatest:.6g}: some rows may be in another unit.",
-            observed=max(map(abs, observed.quantiles[1:-1])),
-            expected=greatest,
-        )
-
-
-def _ratio(observed: FeatureSummary, reference: FeatureSummary) -> float | None:
-    """How many times greater the deciles are; ``None`` where they do not agree on it."""
-    if len(observed.quantiles) != len(reference.quantiles) or not observed.quantiles:
-        return None
-    pairs = zip(observed.quantiles[1:-1], reference.quantiles[1:-1], strict=True)
-    ratios = [now / before for now, before in pairs if now * before > 0]
-    if len(ratios) < _FEWEST_DECILES:
-        return None
-    middle = median(ratios)
-    alike = [ratio for ratio in ratios if middle / 2 <= ratio <= middle * 2]
-    return middle if len(alike) >= len(ratios) - 1 else None
-
-
-def _far(ratio: float | None) -> bool:
-    return ratio is not None and max(ratio, 1 / ratio) > _USUAL
 
 
 def rounded(observed: FeatureSummary, history: History) -> Iterator[Anomaly]:

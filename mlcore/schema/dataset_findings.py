@@ -12,6 +12,11 @@ from mlcore.schema.summary import DatasetSummary
 _FEWEST_ALIKE = 3
 _LOW = ((0.5, Severity.ERROR), (0.7, Severity.WARNING))
 _HIGH = ((2.0, Severity.ERROR), (1.5, Severity.WARNING))
+_SHOWING_SPREAD = 6
+_SPREADS = 3
+_FAR = 0.2
+"""Where so many spans are alike, a WARNING comes earlier: three times what they differ by beyond them, and a fifth."""
+
 _LEAK = 0.95
 _NEAR_LEAK = 0.8
 _STALE = 0.5
@@ -34,8 +39,11 @@ def volume(span: DatasetSummary, earlier: Sequence[DatasetSummary]) -> Iterator[
     if len(alike) < _FEWEST_ALIKE:
         return
     least, most = min(alike), max(alike)
+    spread = _SPREADS * (most - least) if len(alike) >= _SHOWING_SPREAD else None
     for bounds, limit, beyond in ((_LOW, least, -1), (_HIGH, most, 1)):
         severity = next((level for factor, level in bounds if beyond * (span.rows - factor * limit) > 0), None)
+        if spread is not None and beyond * (span.rows - limit) > max(spread, _FAR * limit):
+            severity = severity or Severity.WARNING
         if severity is not None:
             yield Anomaly(
                 type=AnomalyType.UNUSUAL_VOLUME,

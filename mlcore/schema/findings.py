@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
-from mlcore.schema.column_findings import constant, rounded, unit_change
+from mlcore.schema.column_findings import constant, rounded
 from mlcore.schema.dataset_findings import duplicates, freshness, in_both_splits, leakage, volume
 from mlcore.schema.history import Expectations, History
 from mlcore.schema.schema import Schema
 from mlcore.schema.shift_findings import shifted
 from mlcore.schema.summary import DatasetSummary
 from mlcore.schema.text_findings import damaged, renamed
+from mlcore.schema.unit_findings import unit_change
 from mlcore.schema.validate import with_severities
 
 NOTHING_EXPECTED = Expectations()
@@ -80,14 +81,16 @@ def _of_span(
 ) -> Iterator[Anomaly]:
     yield from volume(span, before)
     yield from freshness(span, history, expected)
+    elsewhere = shifted(span, history) if history is not None else {}
     for observed in span.features:
         feature = schema.feature(observed.name)
         if feature is not None and not feature.validated:
+            continue
+        if observed.name in elsewhere:
+            yield elsewhere[observed.name]  # which says it all: the column is not in another unit, nor rounded
             continue
         yield from damaged(observed, history, feature)
         yield from renamed(observed, history, feature)
         if history is not None:
             for check in (constant, unit_change, rounded):
                 yield from check(observed, history)
-    if history is not None:
-        yield from shifted(span, history)

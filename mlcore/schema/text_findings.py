@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from mlcore.errors import quoted
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
@@ -16,8 +16,8 @@ from mlcore.schema.tolerance import share
 _QUOTED = 40
 _NAMED = 5
 _SMALL = 0.01
-_OFTEN = 5
-"""A category that would be expected so many times, and is away, is missed."""
+_FEW = 5
+"""Fewer rows with another spelling are somebody's typing."""
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _SEPARATORS = re.compile(r"[\s_\-]+")
@@ -96,45 +96,41 @@ def folded(text: str) -> str:
 
 
 def renamed(observed: FeatureSummary, history: History | None, feature: Feature | None) -> Iterator[Anomaly]:
-    """New categories that are old ones in another case or with other spaces, where the old ones went away."""
+    """New categories that are old ones in another case or with other spaces, whether the old ones went away or not."""
     if observed.type is not FeatureType.STRING or not observed.present:
         return
     old = _known(observed.name, history, feature)
-    gone = {
-        folded(value): value
-        for value, fraction in sorted(old.items())
-        if _is_gone(observed.values.get(value, 0), fraction * observed.present)
-    }
-    pairs = {
-        value: gone[folded(value)]
-        for value in sorted(observed.values, key=lambda value: (-observed.values[value], value))
-        if value not in old and folded(value) in gone
-    }
-    if not pairs:
+    new = [value for value in observed.values if value not in old]
+    if not new or not old:
         return
-    fraction = sum(observed.values[value] for value in pairs) / observed.present
-    shown = ", ".join(
-        f"{quoted(before, _QUOTED)} is now {quoted(now, _QUOTED)}" for now, before in list(pairs.items())[:_NAMED]
-    )
+    before = {folded(value): value for value in sorted(old)}
+    pairs = {
+        value: before[folded(value)]
+        for value in sorted(new, key=lambda value: (-observed.values[value], value))
+        if folded(value) in before
+    }
+    rows = sum(observed.values[value] for value in pairs)
+    if rows < _FEW:
+        return
+    fraction = rows / observed.present
+    named = list(pairs.items())[:_NAMED]
+    shown = ", ".join(f"{quoted(was, _QUOTED)} is now {quoted(now, _QUOTED)}" for now, was in named)
     more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+    still = sum(observed.values.get(value, 0) for value in set(pairs.values()))
     yield Anomaly(
         type=AnomalyType.RENAMED_CATEGORY,
         severity=Severity.WARNING if fraction <= _SMALL else Severity.ERROR,
         feature=observed.name,
-        description=f"Categories were renamed: {shown}{more}.",
-        observed=[value[:_QUOTED] for value in list(pairs)[:_NAMED]],
-        expected=[value[:_QUOTED] for value in list(pairs.values())[:_NAMED]],
+        description=f"Categories were renamed{' in some rows' if still > rows / 10 else ''}: {shown}{more}.",
+        observed=[now[:_QUOTED] for now, _ in named],
+        expected=[was[:_QUOTED] for _, was in named],
     )
 
 
-def _known(name: str, history: History | None, feature: Feature | None) -> Mapping[str, float]:
-    """Categories and their shares: of earlier data, otherwise of the schema, which knows no shares."""
+def _known(name: str, history: History | None, feature: Feature | None) -> frozenset[str]:
+    """Categories: of earlier data, otherwise of the schema."""
     reference = history.reference.feature(name) if history else None
     if reference is not None and reference.type is FeatureType.STRING and reference.present:
-        return {value: count / reference.present for value, count in reference.values.items()}
+        return frozenset(reference.values)
     domain = feature.string_domain if feature is not None else None
-    return dict.fromkeys(domain.values, 1.0) if domain is not None else {}
-
-
-def _is_gone(count: int, expected: float) -> bool:
-    return expected >= _OFTEN and count < expected / 10
+    return frozenset(domain.values) if domain is not None else frozenset()
