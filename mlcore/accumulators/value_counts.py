@@ -4,7 +4,8 @@ Beyond the limit
 
 - numbers share a bin with their neighbours: the fewest low bits of the float are dropped that leave at most ``KEPT``
   different bins. How many that are depends on the set of values alone, so merging stays exact and free of order, and
-  the counts still add up to all rows. Smallest and largest value stay exact.
+  the counts still add up to all rows. Bins with many rows can be divided, see ``refinement``: the rank of a quantile
+  is within 1 % of the rows. Smallest and largest value stay exact.
 - of strings the frequent ones are kept, their counts estimated, and a sample of all with exact counts: see
   ``frequent``, which also says how close that is. It is sums and what sums decide: exact in merging, free of order.
 - different values are counted by HyperLogLog, exact and free of order in merging.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from mlcore.accumulators.contingency import number_keys, numbers_of
 from mlcore.accumulators.distinct import HyperLogLog
 from mlcore.accumulators.frequent import FrequentStrings, sorted_texts, summed_texts
 from mlcore.accumulators.hashing import Hashes, hashed
+from mlcore.accumulators.refinement import Refinement
 
 LIMIT = 32_768
 KEPT = 8_192
@@ -45,6 +47,7 @@ class Spilled:
     Attributes:
         seen: Counts the different values.
         bits: Low bits that numbers lost.
+        refinement: Of numbers: what divides bins with many rows.
         frequent: Of strings: what tells the frequent ones.
         error: Of strings: about how often one that is not kept occurs at most.
         lowest, highest: Of the numbers.
@@ -52,6 +55,7 @@ class Spilled:
 
     seen: HyperLogLog
     bits: int = 0
+    refinement: Refinement | None = None
     frequent: FrequentStrings | None = None
     error: int = 0
     lowest: float = 0.0
@@ -89,26 +93,33 @@ class ValueCounts:
         return cls._limited(values.take(order), counts[order.to_numpy()])
 
     @classmethod
-    def of_numbers(cls, numbers: Numbers, counts: Counts) -> ValueCounts:
-        """From sorted finite numbers, each different from the one before, and their counts."""
-        return cls._limited(pa.array(numbers), counts)
+    def of_numbers(cls, numbers: Numbers, counts: Counts, *, refined: bool = True) -> ValueCounts:
+        """From sorted finite numbers, each different from the one before, and their counts.
+
+        Args:
+            numbers: Any number of them.
+            counts: How often each occurs.
+            refined: Whether to divide bins with many rows, which takes a quarter of a megabyte.
+        """
+        return cls._limited(pa.array(numbers), counts, refined=refined)
 
     @classmethod
-    def merge(cls, parts: Sequence[ValueCounts]) -> ValueCounts:
-        """The counts of all parts together; one part at least, all of one type."""
+    def merge(cls, parts: Sequence[ValueCounts], *, refined: bool = True) -> ValueCounts:
+        """The counts of all parts together; one part at least, all of one type, all made with the same ``refined``."""
         if len(parts) == 1:
             return parts[0]
         if _is_text(parts[0].values):
             return _merged_texts(parts)
-        spilled = _merged(parts) if any(part.spilled for part in parts) else None
+        spilled = _merged(parts, refined) if any(part.spilled for part in parts) else None
         counts = np.concatenate([part.counts for part in parts])
         if spilled:
             floats = np.concatenate([_floats(part.values) for part in parts])
             keys, counts = summed(number_keys(shortened(floats, spilled.bits)) >> spilled.bits, counts)
-            return cls._limited(pa.array(numbers_of(keys.astype(np.int64, copy=False), spilled.bits)), counts, spilled)
+            bins = numbers_of(keys.astype(np.int64, copy=False), spilled.bits)
+            return cls._limited(pa.array(bins), counts, spilled, refined=refined)
         values = pa.concat_arrays([part.values for part in parts])
         numbers, counts = summed(values.to_numpy(zero_copy_only=False), counts)
-        return cls._limited(pa.array(numbers), counts, spilled)
+        return cls._limited(pa.array(numbers), counts, refined=refined)
 
     @property
     def complete(self) -> bool:
@@ -134,6 +145,16 @@ class ValueCounts:
             ranked = np.sort(self.counts)[::-1][:most]
         return [int(count) for count in ranked]
 
+    def divided(self) -> ValueCounts:
+        """The same rows with bins of many rows divided: for whoever looks at them; to be merged no more."""
+        spilled = self.spilled
+        if spilled is None or spilled.refinement is None:
+            return self
+        low, high = number_keys(np.array([spilled.lowest, spilled.highest])).tolist()
+        keys = number_keys(_floats(self.values)) >> spilled.bits
+        keys, counts = spilled.refinement.divide(keys, spilled.bits, self.counts, (low, high))
+        return ValueCounts(pa.array(numbers_of(keys, 0)), counts, replace(spilled, refinement=None))
+
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """Numbers below which the given shares of the rows lie (inverse of the empirical distribution).
 
@@ -141,6 +162,8 @@ class ValueCounts:
         """
         if not len(self.values):
             return []
+        if self.spilled and self.spilled.refinement:
+            return self.divided().quantiles(shares)
         reached = np.cumsum(self.counts)
         ranks = np.ceil(np.asarray(shares) * reached[-1]).clip(1)
         numbers = self.values.to_numpy(zero_copy_only=False)[np.searchsorted(reached, ranks)].astype(np.float64)
@@ -151,27 +174,43 @@ class ValueCounts:
         return [float(number) for number in numbers]
 
     @classmethod
-    def _limited(cls, values: pa.Array, counts: Counts, spilled: Spilled | None = None) -> ValueCounts:
-        """At most ``LIMIT`` of sorted numbers, or ``KEPT`` when there were more."""
-        most = min(LIMIT, KEPT)
-        if len(values) <= (most if spilled else LIMIT):
-            return cls(values, counts, spilled)
-        return _binned(values, counts, spilled or _spilled(values), most)
+    def _limited(
+        cls, values: pa.Array, counts: Counts, spilled: Spilled | None = None, *, refined: bool = True
+    ) -> ValueCounts:
+        """Sorted numbers, counted in bins when there are more than ``LIMIT``, or were in a part."""
+        if spilled is None and len(values) <= LIMIT:
+            return cls(values, counts)
+        numbers = _floats(values)
+        spilled = spilled or _spilled(numbers, counts, HyperLogLog.of(values), refined)
+        bits = fewest_bits(numbers, min(LIMIT, KEPT), spilled.bits)
+        bins = shortened(numbers, bits)
+        starts = _starts(bins)
+        return cls(pa.array(bins[starts]), np.add.reduceat(counts, starts), replace(spilled, bits=bits))
 
 
-def _merged(parts: Sequence[ValueCounts]) -> Spilled:
-    known = [part.spilled or _spilled(part.values) for part in parts if len(part.values) or part.spilled]
+def _merged(parts: Sequence[ValueCounts], refined: bool) -> Spilled:
+    known = [part.spilled for part in parts if part.spilled]
+    exact = [part for part in parts if not part.spilled and len(part.values)]
+    if exact:
+        numbers, counts = (
+            np.concatenate(each) for each in zip(*((_floats(p.values), p.counts) for p in exact), strict=True)
+        )
+        seen = HyperLogLog.of(pa.concat_arrays([part.values for part in exact]))
+        known = [*known, _spilled(numbers, counts, seen, refined)]
+    refinements = [part.refinement for part in known if part.refinement is not None]
     return Spilled(
         seen=known[0].seen.merge(*(other.seen for other in known[1:])),
         bits=max(part.bits for part in known),
+        refinement=Refinement.merge(refinements) if len(refinements) == len(known) else None,
         lowest=min(part.lowest for part in known),
         highest=max(part.highest for part in known),
     )
 
 
-def _spilled(values: pa.Array) -> Spilled:
-    """What is to be known of sorted numbers before any is dropped."""
-    return Spilled(seen=HyperLogLog.of(values), lowest=float(values[0].as_py()), highest=float(values[-1].as_py()))
+def _spilled(numbers: Floats, counts: Counts, seen: HyperLogLog, refined: bool) -> Spilled:
+    """What is to be known of numbers before any is dropped."""
+    refinement = Refinement.of(number_keys(numbers), counts) if refined else None
+    return Spilled(seen=seen, refinement=refinement, lowest=float(numbers.min()), highest=float(numbers.max()))
 
 
 def _texts(values: pa.Array, counts: Counts) -> ValueCounts:
@@ -202,24 +241,11 @@ def _named(frequent: FrequentStrings, seen: HyperLogLog, known: pa.Array, hashes
     return ValueCounts(values, counts, Spilled(seen=seen, frequent=frequent, error=frequent.bound(values, counts)))
 
 
-def _binned(values: pa.Array, counts: Counts, spilled: Spilled, most: int) -> ValueCounts:
-    numbers = _floats(values)
-    return _at(numbers, counts, spilled, fewest_bits(numbers, most, spilled.bits))
-
-
 def fewest_bits(numbers: Floats, most: int, least: int = 0) -> int:
     """How many low bits, ``least`` at least, sorted numbers must lose so that at most so many differ."""
     choices = range(least, _FLOAT_BITS)
     enough = bisect_left(choices, -most, key=lambda bits: -_different(shortened(numbers, bits)))
     return choices[enough]
-
-
-def _at(numbers: Floats, counts: Counts, spilled: Spilled, bits: int) -> ValueCounts:
-    """Sorted numbers, counted by what is left of them without so many bits."""
-    bins = shortened(numbers, bits)
-    starts = _starts(bins)
-    known = Spilled(seen=spilled.seen, bits=bits, lowest=spilled.lowest, highest=spilled.highest)
-    return ValueCounts(pa.array(bins[starts]), np.add.reduceat(counts, starts) if len(starts) else counts, known)
 
 
 def shortened(numbers: Floats, bits: int) -> Floats:

@@ -127,7 +127,8 @@ def _value(kind: str, value: str | float) -> Value:
 def _numeric(column: ColumnAccumulator) -> NumericSummary:
     finite = column.rows - column.missing - column.nan - column.infinite
     mean, std = _moments(column, finite)
-    quantiles = column.values.quantiles(QUANTILES)
+    values = column.values.divided()
+    quantiles = values.quantiles(QUANTILES)
     return NumericSummary(
         mean=mean,
         std=std,
@@ -136,8 +137,8 @@ def _numeric(column: ColumnAccumulator) -> NumericSummary:
         maximum=quantiles[-1],
         median=quantiles[_MEDIAN],
         quantiles=tuple(quantiles),
-        histogram=_histogram(column.values, quantiles[0], quantiles[-1]),
-        quantile_histogram=_quantile_histogram(column.values, quantiles),
+        histogram=_histogram(values, quantiles[0], quantiles[-1]),
+        quantile_histogram=_quantile_histogram(values, quantiles),
         nan=column.nan,
         infinite=column.infinite,
     )
@@ -188,16 +189,17 @@ def _string(column: ColumnAccumulator) -> StringSummary:
 
 
 def _time(column: ColumnAccumulator) -> TimeSummary:
-    quantiles = [_moment(value) for value in column.values.quantiles(QUANTILES)]
-    low, high = column.values.quantiles((0.0, 1.0))
-    counts = [bin_.count for bin_ in _histogram(column.values, low, high)]
+    values = column.values.divided()
+    quantiles = [_moment(value) for value in values.quantiles(QUANTILES)]
+    low, high = values.quantiles((0.0, 1.0))
+    counts = [bin_.count for bin_ in _histogram(values, low, high)]
     return TimeSummary(
         minimum=quantiles[0],
         maximum=quantiles[-1],
         median=quantiles[_MEDIAN],
         quantiles=tuple(quantiles),
         histogram=tuple(counts),
-        gaps=_gaps(_numbers(column.values)),
+        gaps=_gaps(_numbers(values)),
         future=column.future,
     )
 

@@ -22,6 +22,7 @@ from mlcore.accumulators.contingency import Bins, Contingency
 from mlcore.accumulators.distinct import HyperLogLog
 from mlcore.accumulators.exact_sum import ExactSum
 from mlcore.accumulators.frequent import SIGNS, FrequentStrings
+from mlcore.accumulators.refinement import CELLS, LEVELS, Refinement
 from mlcore.accumulators.value_counts import Spilled, ValueCounts
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
@@ -117,6 +118,7 @@ def _packed_dataset(dataset: DatasetAccumulator) -> bytes:
             *_packed_sums([total for column in flat for total in (column.total, column.total_squares)]),
             *_packed_values([column.values for column in flat]),
             *_packed_frequent([column.values for column in flat]),
+            *_packed_refinements([column.values for column in flat]),
             *_packed_associations(associated),
         ],
     )
@@ -125,7 +127,11 @@ def _packed_dataset(dataset: DatasetAccumulator) -> bytes:
 def _dataset(content: memoryview) -> DatasetAccumulator:
     document, arrays = unpacked(content)
     types = document["types"]
-    scalars, sums, values = arrays[0].tolist(), _sums(arrays[1:4]), _values(arrays[4:14], _frequent(arrays[14:21]))
+    scalars, sums, values = (
+        arrays[0].tolist(),
+        _sums(arrays[1:4]),
+        _values(arrays[4:14], _frequent(arrays[14:21]), _refinements(arrays[21:24])),
+    )
     flat = [
         ColumnAccumulator(
             **dict(zip((*COUNTS, *_EXTREMES), row, strict=True)),
@@ -139,7 +145,7 @@ def _dataset(content: memoryview) -> DatasetAccumulator:
     columns = flat[: len(types)]
     for column, weighted in zip(columns, flat[len(types) :], strict=False):
         column.weighted = weighted
-    for index, association in zip(document["associated"], _associations(arrays[21:]), strict=True):
+    for index, association in zip(document["associated"], _associations(arrays[24:]), strict=True):
         columns[index].association = association
     return DatasetAccumulator(
         rows=document["rows"],
@@ -251,7 +257,22 @@ def _frequent(arrays: Sequence[Array]) -> Iterator[FrequentStrings]:
         place += size
 
 
-def _values(arrays: Sequence[Array], frequent: Iterator[FrequentStrings]) -> list[ValueCounts]:
+def _packed_refinements(parts: Sequence[ValueCounts]) -> list[Array]:
+    """Of the columns of too many numbers: how many, and their sums."""
+    found = [part.spilled.refinement for part in parts if part.spilled and part.spilled.refinement]
+    return [np.array([len(found)], np.int64), *signed([each.sums.reshape(-1, CELLS) for each in found])]
+
+
+def _refinements(arrays: Sequence[Array]) -> Iterator[Refinement]:
+    columns, widths, content = arrays
+    rows = of_signed(widths, content, CELLS)
+    for sums in np.split(rows, int(columns[0])) if len(rows) else ():
+        yield Refinement(sums.reshape(len(LEVELS), -1, CELLS))
+
+
+def _values(
+    arrays: Sequence[Array], frequent: Iterator[FrequentStrings], refinements: Iterator[Refinement]
+) -> list[ValueCounts]:
     kinds, lengths, is_spilled, integers, numbers, offsets, text, widths, narrow, spilled_bytes = arrays
     text_array = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
     stored = (pa.array(integers), pa.array(numbers), text_array)
@@ -265,6 +286,8 @@ def _values(arrays: Sequence[Array], frequent: Iterator[FrequentStrings]) -> lis
         known = next(spilled) if bounded else None
         if known is not None and kind == _TEXTS:
             known = replace(known, frequent=next(frequent))
+        elif known is not None:
+            known = replace(known, refinement=next(refinements))
         made.append(ValueCounts(values, count, known))
     return made
 

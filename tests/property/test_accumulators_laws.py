@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlcore.accumulators import frequent, value_counts
+from mlcore.accumulators import frequent, refinement, value_counts
 from mlcore.accumulators.distinct import HyperLogLog
 from mlcore.accumulators.exact_sum import ExactSum
 from mlcore.accumulators.value_counts import ValueCounts
@@ -89,6 +89,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(value_counts, "LIMIT", 5)
     monkeypatch.setattr(frequent, "BUCKETS", 8)
     monkeypatch.setattr(frequent, "SAMPLED", 3)
+    monkeypatch.setattr(refinement, "BUCKETS", 2)
     return 5
 
 

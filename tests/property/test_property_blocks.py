@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlcore.accumulators import frequent, value_counts
+from mlcore.accumulators import frequent, refinement, value_counts
 from mlcore.artifacts.blocks import Blocks
 from mlcore.artifacts.store import ArtifactStore
 from mlcore.components.base import Inputs, Payload
@@ -57,6 +57,7 @@ def few() -> Iterator[None]:
         patch.setattr(value_counts, "KEPT", 30)
         patch.setattr(frequent, "BUCKETS", 16)
         patch.setattr(frequent, "SAMPLED", 10)
+        patch.setattr(refinement, "BUCKETS", 4)
         yield
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlcore.accumulators import contingency, frequent, value_counts
+from mlcore.accumulators import contingency, frequent, refinement, value_counts
 from mlcore.accumulators.contingency import MOST_OUTCOMES, Bins, Contingency, number_keys
 from mlcore.accumulators.exact_sum import ExactSum, merged
 from mlcore.accumulators.hashing import hashed
@@ -172,6 +172,7 @@ def test_fifty_partitionings_and_orders_give_the_same_bytes(monkeypatch: pytest.
     monkeypatch.setattr(value_counts, "KEPT", 200)
     monkeypatch.setattr(frequent, "BUCKETS", 64)
     monkeypatch.setattr(frequent, "SAMPLED", 100)
+    monkeypatch.setattr(refinement, "BUCKETS", 4)
     table = everything(2_000)
     whole = to_bytes(DatasetAccumulator.of(table.to_batches(), OPTIONS))
     generator = np.random.default_rng(11)
