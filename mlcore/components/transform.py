@@ -19,10 +19,14 @@ class Transform(Component):
 
     @property
     def parameters(self) -> Mapping[str, Json]:
-        return {
+        from mlcore.transform.specs import specs_of
+
+        code: dict[str, Json] = {spec.name: [step.code for step in spec.steps] for spec in specs_of(self.config)}
+        features: dict[str, Json] = {
             name: feature.model_dump(mode="json", exclude={"doc", "owner"})
             for name, feature in self.config.features.items()
         }
+        return {"features": features, "code": code}
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.transform.fitting import fit

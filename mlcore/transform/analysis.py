@@ -50,7 +50,7 @@ class Analysis:
         """The same for all features that need the same."""
         if not self.fixed and not self.beside and len(self.spec.columns) == 1:
             return self.kind, self.spec.columns[0][0]
-        steps: list[Json] = [[step.mapper, dict(step.options)] for step in self.spec.steps[: self.fixed]]
+        steps: list[Json] = [[step.mapper, dict(step.options), step.code] for step in self.spec.steps[: self.fixed]]
         further: list[Json] = [name for step in self.spec.steps[: self.fixed] for name, _ in step.further]
         subject: dict[str, Json] = {
             "columns": [name for name, _ in self.spec.columns],

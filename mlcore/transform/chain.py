@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlcore.core.types import Json
+from mlcore.errors import ModelError
 from mlcore.transform.mappers import Mapper
 from mlcore.transform.steps import FeatureSpec
 from mlcore.transform.values import Column, Floats, contiguous
@@ -35,9 +36,20 @@ class BoundStep:
 
 
 def bind(spec: FeatureSpec, constants: Sequence[Mapping[str, Json]]) -> tuple[BoundStep, ...]:
-    """The first steps of a feature, as many as there are constants."""
+    """The first steps of a feature, as many as there are constants.
+
+    Raises:
+        ModelError: The project's own code of a step has changed since the feature was made.
+    """
     mappers = spec.mappers()
     kinds = spec.kinds(mappers)
+    for step, mapper in zip(spec.steps, mappers, strict=True):
+        if step.code and mapper.code != step.code:
+            raise ModelError(
+                f"the project's own code of feature {spec.name} is not what it was fitted with",
+                where=str(step.options.get("function", step.mapper)),
+                next_step="install the package as it was when the model was trained, or train again",
+            )
     return tuple(
         BoundStep(
             mapper=mapper,

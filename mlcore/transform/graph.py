@@ -176,6 +176,7 @@ class TransformGraph:
                         "options": dict(step.options),
                         "further": _pairs(step.further),
                         "learns_from": _pairs(step.learns_from),
+                        "code": step.code,
                         "constants": dict(constants),
                     }
                     for step, constants in zip(feature.spec.steps, feature.constants, strict=True)
@@ -244,6 +245,7 @@ def _feature(entry: Any) -> FittedFeature:
             options=dict(step["options"]),
             further=_typed(step["further"]),
             learns_from=_typed(step["learns_from"]),
+            code=str(step["code"]),
         )
         for step in entry["steps"]
     )

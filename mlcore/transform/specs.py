@@ -24,20 +24,28 @@ class Source:
         label: Name of the label; "" where nothing may learn from it.
         outcome: The column the label is made of, which no feature may read.
         key: The columns of a row's key.
+        amounts: Whether the label is a number whose mean says something: one of two classes, or an amount.
     """
 
     columns: Mapping[str, str]
     label: str = ""
     outcome: str = ""
     key: tuple[str, ...] = ()
+    amounts: bool = True
 
 
 def specs_of(config: PipelineConfig) -> tuple[FeatureSpec, ...]:
     """The features of a pipeline file; see :func:`specs_from_config`."""
     data = config.data
-    return specs_from_config(
-        config.features, data.columns, label=data.label.name, outcome=data.label.column, key=data.key
+    text = data.label.above is None and data.columns[data.label.column] == "string"
+    source = Source(
+        columns=data.columns,
+        label=data.label.name,
+        outcome=data.label.column,
+        key=data.key,
+        amounts=not text and data.task != "multiclass",
     )
+    return _specs(config.features, source)
 
 
 def specs_from_config(
@@ -62,7 +70,10 @@ def specs_from_config(
             does not read, steps do not fit together, or one would see the label. The message names the key and what is
             allowed.
     """
-    source = Source(columns=columns, label=label, outcome=outcome, key=tuple(key))
+    return _specs(features, Source(columns=columns, label=label, outcome=outcome, key=tuple(key)))
+
+
+def _specs(features: Mapping[str, Feature], source: Source) -> tuple[FeatureSpec, ...]:
     specs = tuple(_spec(name, feature, source) for name, feature in features.items())
     for spec in specs:
         needs(spec)  # refuses what cannot be fitted
@@ -91,6 +102,7 @@ def _spec(name: str, feature: Feature, source: Source) -> FeatureSpec:
 
 
 def _step(where: str, mapper: Mapper[Any], options: Mapping[str, Json], source: Source) -> StepSpec:
+    mapper.check()
     further = []
     for one in mapper.further():
         kind = _kind(f"{where}.{one.option}", one.column, source)
@@ -106,6 +118,7 @@ def _step(where: str, mapper: Mapper[Any], options: Mapping[str, Json], source: 
         options=options,
         further=tuple(further),
         learns_from=_learnt_from(where, mapper, source) if mapper.learns_label else (),
+        code=mapper.code,
     )
 
 
@@ -115,6 +128,12 @@ def _learnt_from(where: str, mapper: Mapper[Any], source: Source) -> Typed:
             f"{where}: {mapper.name} learns from the label, and there is none here",
             where=where,
             next_step="use it in a pipeline with data.label and data.key",
+        )
+    if not source.amounts:
+        raise ConfigError(
+            f"{where}: {mapper.name} needs the label's mean, and the label is one of several classes",
+            where=where,
+            next_step="use vocabulary or one_hot, or a label that is 0 or 1 or an amount",
         )
     return ((source.label, "float64"), *((column, _read_as(source.columns[column])) for column in source.key))
 

@@ -22,12 +22,14 @@ class StepSpec:
         options: As written; what is not there has its default.
         further: Columns it reads beside the feature's own.
         learns_from: Columns it reads when it is fitted, and of training rows: the label, then the key.
+        code: Digest of the project's own code in it; "" where there is none.
     """
 
     mapper: str
     options: Mapping[str, Json] = field(default_factory=dict)
     further: Typed = ()
     learns_from: Typed = ()
+    code: str = ""
 
     def make(self, where: str) -> Mapper[Any]:
         """The mapper with its options."""
@@ -49,7 +51,9 @@ class FeatureSpec:
     steps: tuple[StepSpec, ...]
 
     def mappers(self) -> tuple[Mapper[Any], ...]:
-        return tuple(step.make(f"features.{self.name}") for step in self.steps)
+        made = tuple(step.make(f"features.{self.name}") for step in self.steps)
+        made[0].columns = tuple(name for name, _ in self.columns)
+        return made
 
     @property
     def columns_read(self) -> Typed:

@@ -115,8 +115,8 @@ def make_table(rows):
 
 
 def test_every_mapper_and_analyzer_is_under_these_laws():
-    """A new mapper or analyzer that is not in the features here fails: the laws are for all."""
-    assert {step.mapper for spec in SPECS for step in spec.steps} == set(mappers())
+    """A new mapper or analyzer that is not in the features here fails: the laws are for all but a project's own code."""
+    assert {step.mapper for spec in SPECS for step in spec.steps} == set(mappers()) - {"python"}
     state = analyze(make_table([(None,) * len(TYPES)]), SPECS)
     assert {kind for kind, _ in state.analyzers} == set(ANALYZERS)
 

@@ -77,11 +77,21 @@ class Mapper(ABC, Generic[Given]):
 
     def __init__(self, options: Given) -> None:
         self.options = options
+        self.columns: tuple[str, ...] = ()
+        """Names of what it is given, where it is the first step."""
+
+    @property
+    def code(self) -> str:
+        """The digest of code outside of mlcore that decides its results; "" where there is none."""
+        return ""
 
     @property
     def categorical(self) -> bool:
         """Whether its results are codes of categories, few enough for histogram boosting."""
         return False
+
+    def check(self) -> None:
+        """Raise a ConfigError where something that it needs beside its options is not there."""
 
     def analyzer(self, kinds: Sequence[str]) -> str | None:
         """What it must know of all training rows: a name in ``mlcore.transform.analyzers.ANALYZERS``."""
