@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlcore.config.pipeline import PipelineConfig
-from mlcore.evaluation.rows import About
-from mlcore.evaluation.task import Task
 from mlcore.ingest.examples import read_examples
 from mlcore.training.model import load_model, read_metadata
 from mlcore.training.predict import predict_scores
+
+if TYPE_CHECKING:
+    from mlcore.evaluation.rows import About
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,15 +46,17 @@ def read_judged(config: PipelineConfig, examples: Sequence[Path]) -> Judged:
 
 def about(config: PipelineConfig, judged: Judged, model: Path) -> About:
     """What an evaluation has to know of the rows besides their labels."""
+    from mlcore.evaluation.task import Task
+
     asked, columns = config.evaluation, judged.rows
-    return About(
-        task=Task(config.data.task),
-        classes=read_metadata(model).classes,
-        clusters=judged.days if asked.cluster is None else columns[asked.cluster],
-        weights=None if asked.weight is None else columns[asked.weight],
-        queries=None if asked.query is None else columns[asked.query],
-        key=config.data.key,
-    )
+    return {
+        "task": Task(config.data.task),
+        "classes": read_metadata(model).classes,
+        "clusters": judged.days if asked.cluster is None else columns[asked.cluster],
+        "weights": None if asked.weight is None else columns[asked.weight],
+        "queries": None if asked.query is None else columns[asked.query],
+        "key": config.data.key,
+    }
 
 
 def score(model: Path, rows: pa.Table) -> npt.NDArray[np.float64]:

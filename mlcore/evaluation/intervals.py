@@ -55,8 +55,9 @@ def spread(influence: Floats, *, base: Floats | None = None, clusters: Codes | N
     rows = len(influence)
     if clusters is not None:
         shares = np.bincount(clusters, weights=base)
-        present = np.flatnonzero(shares)
-        if len(present) >= MIN_CLUSTERS:
+        if np.count_nonzero(shares) >= MIN_CLUSTERS:
+            # A cluster that the metric does not rest on may still move it: predictions where nothing was positive do.
+            present = np.flatnonzero(np.bincount(clusters))
             sums = np.bincount(clusters, weights=influence)[present] / rows
             return _of_clusters(sums, shares[present] / shares.sum())
     if rows < 2:
@@ -83,7 +84,7 @@ def _of_clusters(sums: Floats, shares: Floats) -> Spread:
     corrections = 1.0 / np.maximum(1.0 - shares, 1e-9)
     variance = float((corrections * sums) @ sums)
     degrees = min(_degrees_independent(shares, corrections), _degrees_alike(shares, corrections))
-    return Spread(error=math.sqrt(variance), clusters=len(sums), degrees=max(degrees, 1.0))
+    return Spread(error=math.sqrt(variance), clusters=int(np.count_nonzero(shares)), degrees=max(degrees, 1.0))
 
 
 def _degrees_independent(shares: Floats, corrections: Floats) -> float:

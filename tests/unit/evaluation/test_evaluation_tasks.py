@@ -195,6 +195,35 @@ def test_few_clusters_are_left_out_one_at_a_time():
     assert rows.standard_error == pytest.approx(of_rows(labels, scores, "mean_prediction").standard_error, rel=0.2)
 
 
+def test_a_days_predictions_count_where_nothing_happened():
+    """A ratio of sums moves with a day that has no positive row, and so does its interval."""
+    days = np.repeat(np.arange(3), 100)
+    labels = np.where((days < 2) & (np.arange(300) % 2 == 0), 1.0, 0.0)
+    scores = np.where(days == 2, 0.6, 0.3)
+    known = of_rows(labels, scores, "calibration", task=Task.BINARY, clusters=pa.array(days))
+    calm = of_rows(labels, np.where(days == 2, 0.0, 0.45), "calibration", task=Task.BINARY, clusters=pa.array(days))
+    assert known.standard_error > 2 * calm.standard_error
+
+
+def test_metric_of_an_installed_package(tmp_path, monkeypatch):
+    """A function that a package names as an entry point is a metric by that name."""
+    (tmp_path / "costs.py").write_text(
+        "from mlcore.evaluation.metrics import metric\n"
+        "@metric(higher_is_better=False)\n"
+        "def late_cost(labels, scores, weights):\n"
+        "    return float((weights * abs(labels - scores)).sum() / weights.sum())\n"
+    )
+    info = tmp_path / "costs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: costs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mlcore.metrics]\nlate_cost = costs:late_cost\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = of_rows(REGRESSION.labels, REGRESSION.scores, "late_cost")
+    assert found.value == pytest.approx(value("mae", REGRESSION))
+    assert found.lower < found.value < found.upper
+    assert find_metric("late_cost").higher_is_better is False
+
+
 def test_users_metric_that_raises_is_named():
     """A user's function that raises, or gives no number, is told by its name."""
 
