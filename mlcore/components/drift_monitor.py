@@ -102,25 +102,33 @@ class DriftMonitor(Component):
 
     def _performance(self, inputs: Inputs) -> Performance | None:
         """The champion's metric at push and now; ``None`` where it was not measured at push."""
-        from mlcore.components.scoring import read_judged, score
+        from mlcore.components.scoring import about, read_judged, score
         from mlcore.evaluation.evaluate import evaluate
         from mlcore.evaluation.files import read
         from mlcore.evaluation.metrics import find_metric
         from mlcore.monitoring.decay import compare
 
         metric, max_decay = self._monitor.performance.metric, self._monitor.performance.max_decay
+        better = find_metric(metric).higher_is_better
+        if better is None:
+            raise ConfigError(
+                f"monitor.performance.metric: {metric} is neither better when higher nor when lower",
+                where="monitor.performance.metric",
+                next_step="choose another of evaluation.metrics",
+            )
         at_push = _estimate(read(inputs.one("evaluation").path), metric)
         if at_push is None:
             return None
         judged = read_judged(self.config, inputs.paths("labelled_examples"))
         config = self.config.evaluation.model_copy(update={"metrics": (metric,), "slices": ((),)})
-        scores = score(inputs.one("model").path, judged.rows)
-        now = evaluate(judged.labels, scores, columns=judged.rows, config=config, clusters=judged.days)
+        model = inputs.one("model").path
+        known = about(self.config, judged, model)
+        now = evaluate(judged.labels, score(model, judged.rows), columns=judged.rows, config=config, **known)
         return compare(
             metric,
             at_push=at_push,
             now=_estimate(now, metric),
-            higher_is_better=find_metric(metric).higher_is_better,
+            higher_is_better=better,
             max_decay=max_decay,
         )
 

@@ -17,7 +17,9 @@ class Drift(Section):
 
 
 class Performance(Section):
-    metric: str = "roc_auc"
+    """When the champion has decayed: its metric on newly labelled rows is worse than when it was pushed."""
+
+    metric: str = Field(default="roc_auc", description="By default the first of evaluation.metrics")
     max_decay: float = Field(default=0.05, ge=0)
 
 

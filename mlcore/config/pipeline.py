@@ -116,6 +116,20 @@ class PipelineConfig(Section):
         )
         return self.model_copy(update={"data": data})
 
+    @model_validator(mode="before")
+    @classmethod
+    def _decay_of_the_first_metric(cls, data: Any) -> Any:
+        """``monitor.performance.metric`` is by default the first of ``evaluation.metrics``."""
+        evaluation, monitor = (
+            (data.get("evaluation"), data.get("monitor")) if isinstance(data, Mapping) else (None, None)
+        )
+        if not isinstance(evaluation, Mapping) or not isinstance(monitor, Mapping):
+            return data
+        metrics, performance = evaluation.get("metrics"), monitor.get("performance", {})
+        if not isinstance(metrics, list | tuple) or not metrics or not isinstance(performance, Mapping):
+            return data
+        return {**data, "monitor": {**monitor, "performance": {"metric": metrics[0], **performance}}}
+
     @model_validator(mode="after")
     def _references_exist(self) -> PipelineConfig:
         columns = self.data.columns

@@ -18,7 +18,7 @@ from mlcore.core.request import RunRequest
 from mlcore.core.window import parse_moment
 from mlcore.ingest.examples import read_examples
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import retraining_graph
+from mlcore.runtime.pipeline import monitoring_graph, retraining_graph
 from mlcore.runtime.session import open_session
 
 EXAMPLES = Path(__file__).parents[2] / "config" / "examples"
@@ -40,7 +40,7 @@ def test_an_example_ends_with_a_champion(
     tmp_path: Path,
     database_url: str,
 ) -> None:
-    """Its file is short, its gates pass, and one row alone is answered as it is among all, bit for bit."""
+    """Its file is short, its gates pass, a row has the same bits alone and among all, and its monitor is calm."""
     lines = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     assert len(lines) < 60
     project = tmp_path / "project"
@@ -68,5 +68,8 @@ def test_an_example_ends_with_a_champion(
         rows = read_examples([session.artifacts.path(span.uri) for span in spans])
         together = score(session.artifacts.path(model.uri), rows)
         alone = [score(session.artifacts.path(model.uri), rows.slice(index, 1))[0] for index in range(0, 60, 20)]
+        watched = run_graph(session, config, monitoring_graph(config), request=request, observer=Silent())
+        (report,) = session.metadata.outputs(watched[-1].execution_id)["report"]
+    assert report.properties["retrain"] is False, report.properties["reasons"]
     assert together.shape == (rows.num_rows, *shape)
     assert np.array(alone).tobytes() == together[:60:20].tobytes()
