@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from mlcore.config.fields import Delay, Duration, Length, Pattern, Section
 from mlcore.config.sources import Source
@@ -16,7 +17,38 @@ from mlcore.errors import WindowError
 Task = Literal["binary", "multiclass", "regression"]
 """What a model is asked for: the probability of 1, the probability of each class, or an amount."""
 
-ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
+_PLAIN_TYPES = ("string", "int64", "float64", "bool", "date", "timestamp")
+_DECIMAL = re.compile(r"decimal\( ?(\d{1,2}) ?, ?(\d{1,2}) ?\)")
+_MOST_DIGITS = 76
+
+
+def decimal_digits(kind: str) -> tuple[int, int] | None:
+    """The digits of a decimal column, and how many of them are behind the point; ``None`` of any other type.
+
+    >>> decimal_digits("decimal(10,2)"), decimal_digits("float64")
+    ((10, 2), None)
+    """
+    found = _DECIMAL.fullmatch(kind)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _column_type(value: str) -> str:
+    if value in _PLAIN_TYPES:
+        return value
+    digits = decimal_digits(value)
+    if digits is None or not (1 <= digits[0] <= _MOST_DIGITS and digits[1] <= digits[0]):
+        raise ValueError(
+            f"there is no type {value[:40]!r}; allowed: {', '.join(map(repr, _PLAIN_TYPES))}, or 'decimal(p,s)' of p"
+            f" digits, at most {_MOST_DIGITS}, s of them behind the point"
+        )
+    return f"decimal({digits[0]},{digits[1]})"
+
+
+ColumnType = Annotated[
+    str,
+    AfterValidator(_column_type),
+    WithJsonSchema({"anyOf": [{"enum": [*_PLAIN_TYPES]}, {"type": "string", "pattern": f"^{_DECIMAL.pattern}$"}]}),
+]
 
 
 def _span_length(value: Grain) -> Grain:

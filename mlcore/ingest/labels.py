@@ -17,6 +17,8 @@ def with_label(rows: pa.RecordBatch, data: Data) -> pa.RecordBatch:
     """
     label = data.label
     outcome = rows.column(label.column)
+    if pa.types.is_decimal(outcome.type):
+        outcome = outcome.cast(pa.float64())
     if pa.types.is_floating(outcome.type):
         outcome = pc.if_else(pc.is_nan(outcome), None, outcome)
     if label.above is not None:

@@ -6,7 +6,7 @@ of its key are less than ``evaluation * 2**64``. The key is written column by co
 
     s  UTF-8 length (8 bytes) and UTF-8         i  the integer (8 bytes)      b  0 or 1 (8 bytes)
     d  days since 1970-01-01 (8 bytes)          t  microseconds since then    f  IEEE 754 double, one zero and one NaN
-    n  missing, and nothing after it
+    n  missing, and nothing after it            m  a decimal: length (8 bytes) and digits, no zeros at the end
 
 all numbers little-endian and signed.
 """
@@ -74,12 +74,21 @@ def _encoded(column: pa.Array) -> list[bytes]:
         return [b"n" if text is None else b"s" + _WORD.pack(len(text)) + text for text in texts]
     if pa.types.is_floating(kind):
         return [b"n" if value is None else b"f" + _double(value) for value in column.to_pylist()]
+    if pa.types.is_decimal(kind):
+        digits = (None if value is None else f"{value:f}".encode() for value in column.to_pylist())
+        return [b"n" if text is None else b"m" + _WORD.pack(len(_short(text))) + _short(text) for text in digits]
     if pa.types.is_date32(kind):
         letter, column = b"d", column.cast(pa.int32())
     else:
         letter = b"t" if pa.types.is_timestamp(kind) else b"b" if pa.types.is_boolean(kind) else b"i"
     numbers = column.cast(pa.int64()).to_pylist()
     return [b"n" if number is None else letter + _WORD.pack(number) for number in numbers]
+
+
+def _short(digits: bytes) -> bytes:
+    """A number without zeros that say nothing: the same for every scale."""
+    shortened = digits.rstrip(b"0").rstrip(b".") if b"." in digits else digits
+    return b"0" if shortened in (b"-0", b"") else shortened
 
 
 def _double(value: float) -> bytes:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from mlcore.config.data import ColumnType
 from mlcore.errors import MalformedData, quoted
 from mlcore.ingest.blocks import BadRow, Block, too_many_bad_rows
-from mlcore.ingest.columns import ARROW_TYPES
+from mlcore.ingest.columns import arrow_type
 from mlcore.ingest.formats.convert import as_numbers
 from mlcore.ingest.formats.csv_format import CsvOptions, csv_header, read_csv
 from mlcore.ingest.formats.json_lines import read_json_lines
@@ -151,7 +151,7 @@ def open_table(
     files = tuple(file.path for file in existing_files(path))
     kind = format or format_of(files[0])
     options = options or CsvOptions(delimiter="\t" if PurePosixPath(_stem(files[0])).suffix == ".tsv" else ",")
-    given = {name: ARROW_TYPES[type_] for name, type_ in (columns or {}).items()}
+    given = {name: arrow_type(type_) for name, type_ in (columns or {}).items()}
     files, schema = _opened(files, kind, options, given | (dict.fromkeys(texts, pa.string()) if kind == "csv" else {}))
     for name in given:
         if name not in schema.names:

@@ -205,7 +205,7 @@ def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _is_category(kind: pa.DataType) -> bool:
-    return not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _present(column: pa.ChunkedArray) -> int:

@@ -100,7 +100,7 @@ def _filled(column: pa.Array) -> pa.Array:
     """The column with a fixed value where there is none: what lies under a null is nobody's."""
     if pa.types.is_string(column.type):
         return column.fill_null("")
-    zero = pa.Array.from_buffers(column.type, 1, [None, pa.py_buffer(bytes(16))])
+    zero = pa.Array.from_buffers(column.type, 1, [None, pa.py_buffer(bytes(32))])
     return column.fill_null(zero[0])
 
 

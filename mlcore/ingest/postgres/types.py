@@ -6,6 +6,7 @@
 | real, double precision | float32, float64 | float64 |
 | numeric(p, s), p at most 38 | decimal128(p, s) | float64 (the nearest), string; int64 where s is 0 |
 | numeric, wider or without a precision | string (its digits) | float64 (the nearest), int64 (whole numbers only) |
+| numeric, smallint, integer, bigint | | a decimal; a value that it has no place for is a bad row |
 | boolean | bool | |
 | date | date32 | timestamp (midnight UTC), string |
 | timestamp with time zone | timestamp(us, UTC) | |
@@ -47,6 +48,7 @@ _ALSO = {
     "date": {pa.date32(), UTC_MOMENT, pa.string()},
     "timestamp": {pa.timestamp("us"), UTC_MOMENT},
 }
+_DECIMALS = ("numeric", "int2", "int4", "int8")
 _CASTS = {
     "_": "array_to_json({})::text, or one column an element", "bytea": "encode({}, 'base64')",
     "interval": "extract(epoch from {})", "time": "{}::text", "timetz": "{}::text", "money": "{}::numeric(18, 2)",
@@ -99,7 +101,8 @@ def columns_of(
         connection: An open connection.
         address: For messages.
         relation: A quoted table, or a query in parentheses with an alias.
-        wanted: The columns to read with the types they must have; all, in types of their own, by default.
+        wanted: The columns to read with the types they must have; all, in types of their own, by default. What is to
+            be a decimal is read in a type of its own, too.
 
     Raises:
         ConfigError: A column is not there, or has a type that cannot be read, or not as the wanted one.
@@ -154,8 +157,9 @@ def _column(item: Any, kind: tuple[str, str], wanted: pa.DataType | None) -> Col
     if not family:
         raise _refused(item.name, type_name)
     natural = _natural(family, item)
-    target = natural if wanted is None else wanted
-    if target != natural and target not in _ALSO.get(family, ()) and not _whole(family, natural, target):
+    target = natural if wanted is None or _converted_later(family, natural, wanted) else wanted
+    fits = _always_fits(natural, target) or _whole(family, natural, target)
+    if target != natural and target not in _ALSO.get(family, ()) and not fits:
         raise ConfigError(
             f"column {quoted(item.name)} is {type_name}, which is not read as {target}",
             where=f"data.columns.{item.name}",
@@ -173,13 +177,22 @@ def _natural(family: str, item: Any) -> pa.DataType:
     return pa.decimal128(precision, scale)
 
 
-def _whole(family: str, natural: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether a numeric is read as an integer or a decimal: a value that does not fit stops the read."""
-    if family != "numeric":
+def _always_fits(natural: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether every value of a decimal is one of another, which the driver's text can be parsed into."""
+    if not (pa.types.is_decimal(natural) and pa.types.is_decimal128(wanted)):
         return False
-    if pa.types.is_decimal128(wanted):
-        return True
-    return bool(wanted == pa.int64() and (pa.types.is_string(natural) or natural.scale == 0))
+    whole = wanted.precision - wanted.scale >= natural.precision - natural.scale
+    return bool(whole and wanted.scale >= natural.scale)
+
+
+def _converted_later(family: str, natural: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a column is sent as it is and made a decimal where a value that does not fit can be put aside."""
+    return bool(pa.types.is_decimal(wanted) and family in _DECIMALS and not _always_fits(natural, wanted))
+
+
+def _whole(family: str, natural: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a numeric is read as an integer: a value that does not fit stops the read."""
+    return bool(family == "numeric" and wanted == pa.int64() and (pa.types.is_string(natural) or natural.scale == 0))
 
 
 def _expression(name: str, family: str, target: pa.DataType) -> str:
