@@ -120,8 +120,8 @@ class DriftMonitor(Component):
         if at_push is None:
             return None
         judged = read_judged(self.config, inputs.paths("labelled_examples"))
-        config = self.config.evaluation.model_copy(update={"metrics": (metric,), "slices": ((),)})
-        model = inputs.one("model").path
+        only = {"metrics": (metric,), "slices": ((),), "validation_criteria": ()}
+        config, model = self.config.evaluation.model_copy(update=only), inputs.one("model").path
         known = about(self.config, judged, model)
         now = evaluate(judged.labels, score(model, judged.rows), columns=judged.rows, config=config, **known)
         return compare(
