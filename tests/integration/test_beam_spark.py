@@ -12,14 +12,15 @@ from support.flink import java_jars
 
 from mlcore.beam.engine import prepared
 from mlcore.config.beam import Beam
+from mlcore.config.model import Feature
 from mlcore.transform.spans import analyze_spans
-from mlcore.transform.specs import FeatureSpec
+from mlcore.transform.specs import specs_from_config
 
 # Spark hangs up on the workers in this process when a job is done, and their threads say so as they end.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 JOB_SECONDS = 240.0
-SPECS = (FeatureSpec(name="carrier", transform="vocabulary", columns=(("carrier", "string"),)),)
+SPECS = specs_from_config({"carrier": Feature(transform="vocabulary")}, {"carrier": "string"})
 
 
 @pytest.fixture(scope="module")
