@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -27,11 +28,14 @@ import httpx
 
 from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
+from mlcore.core.types import ExecutionState
 from mlcore.demo.flights import lay_out
 from mlcore.platform.control import down, up
 from mlcore.platform.credentials import load_credentials
 from mlcore.platform.layout import Layout
+from mlcore.platform.postgres import ensure_database
 from mlcore.runtime.pipeline import retraining_graph
+from mlcore.runtime.session import open_session
 
 PROJECT = Path(__file__).resolve().parents[1]
 PIPELINE, AS_OF = "flight_delays", "2013-03-11T06:00:00Z"
@@ -80,6 +84,9 @@ def main() -> None:
             for number in range(runs):
                 noop.append(run(client, "noop", f"noop-{number}"))
                 cached.append(run(client, PIPELINE, f"cached-{number}"))
+                computed = not_cached(project, f"cached-{number}")
+                if computed:
+                    raise SystemExit(f"the run that should be cached computed {computed}: this measures something else")
                 print(f"  no-op {noop[-1]:.1f} s   cached {cached[-1]:.1f} s", flush=True)
     ratio = statistics.median(cached) / statistics.median(noop)
     print(f"fully cached run / as many no-op tasks: {ratio:.2f} (target <= 1.3), medians of {runs}")
@@ -136,6 +143,16 @@ def run(client: httpx.Client, dag_id: str, run_id: str) -> float:
             tasks = client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
             raise SystemExit(f"{dag_id} {run_id} failed: { ({task['task_id']: task['state'] for task in tasks}) }")
         time.sleep(0.5)
+
+
+def not_cached(project: Path, run_id: str) -> list[str]:
+    """The components of a run that did any work."""
+    settings = Settings.from_environ({"MLCORE_PROJECT": str(project)})
+    with ensure_database(settings) as url, open_session(replace(settings, database_url=url)) as session:
+        executions = session.metadata.executions(PIPELINE, run_id)
+    if not executions:
+        raise SystemExit(f"no execution of {run_id} is recorded")
+    return [one.component for one in executions if one.state is not ExecutionState.CACHED]
 
 
 if __name__ == "__main__":
