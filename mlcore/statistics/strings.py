@@ -67,8 +67,9 @@ def _white(values: pa.Array, size: Counts) -> tuple[Counts, Counts]:
     some = np.flatnonzero(size > 0)
     if len(some):
         ends = np.cumsum(size)
-        bytes_ = np.frombuffer(pa.concat_arrays([values]).cast(pa.binary()).buffers()[2], np.uint8)
-        first = int(np.frombuffer(values.buffers()[1], np.int32)[values.offset])
+        _, starts, content = values.buffers()
+        bytes_ = np.frombuffer(content, np.uint8)
+        first = int(np.frombuffer(starts, np.int32)[values.offset])
         heads, tails = bytes_[first + (ends - size)[some]], bytes_[first + ends[some] - 1]
         some = some[(heads <= 0x20) | (heads >= 0x80) | (tails <= 0x20) | (tails >= 0x80)]
     if len(some):
