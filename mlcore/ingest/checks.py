@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -32,7 +32,7 @@ def screen(block: Block, data: Data, span: Span | None) -> tuple[Mask, list[tupl
 
     def drop(wrong: Mask, reason: Reason, column: str, message: Callable[[int], str]) -> None:
         for row in np.flatnonzero(good & wrong).tolist():
-            bad.append((row, bad_row(block, row, data, reason, message(row), column)))
+            bad.append((row, bad_row(block, row, data.key, reason, message(row), column)))
         good[wrong] = False
 
     for name in dict.fromkeys((data.event_timestamp, *data.key)):
@@ -55,11 +55,11 @@ def screen(block: Block, data: Data, span: Span | None) -> tuple[Mask, list[tupl
     return good, bad
 
 
-def bad_row(block: Block, row: int, data: Data, reason: Reason, message: str, column: str | None) -> BadRow:
+def bad_row(block: Block, row: int, key: Sequence[str], reason: Reason, message: str, column: str | None) -> BadRow:
     """A row that could be read, as a bad one."""
     values = {name: block.rows.column(name)[row].as_py() for name in block.rows.schema.names}
     return BadRow(
-        file=key_text(values, data) if block.keyed else block.file,
+        file=key_text(values, key) if block.keyed else block.file,
         line=0 if block.keyed else int(block.lines[row]),
         reason=reason,
         message=message,
@@ -68,9 +68,9 @@ def bad_row(block: Block, row: int, data: Data, reason: Reason, message: str, co
     )
 
 
-def key_text(values: Mapping[str, object], data: Data) -> str:
+def key_text(values: Mapping[str, object], key: Sequence[str]) -> str:
     """A row's key, for people, bounded."""
-    return ", ".join(f"{name}={_shown(values[name])}" for name in data.key)
+    return ", ".join(f"{name}={_shown(values[name])}" for name in key)
 
 
 def moments_of(rows: pa.RecordBatch, data: Data) -> npt.NDArray[np.int64]:

@@ -198,9 +198,9 @@ class Division(AbstractContextManager["Division"]):
 
     def _told(self, waiting: pa.RecordBatch, wrong: Mask) -> Iterator[BadRow]:
         for block in self._as_blocks(waiting, wrong):
-            shown = key_text(block.rows.to_pylist()[0], self._data)
+            shown = key_text(block.rows.to_pylist()[0], self._data.key)
             message = f"the row repeats the key of an earlier row: {shown}"
-            yield bad_row(block, 0, self._data, Reason.DUPLICATE_KEY, message, None)
+            yield bad_row(block, 0, self._data.key, Reason.DUPLICATE_KEY, message, None)
 
     def _refuse_repeats(self, part: int) -> None:
         again, first = self._repeated()
@@ -219,9 +219,9 @@ class Division(AbstractContextManager["Division"]):
         original = int(first[np.searchsorted(again, number)])
         for waiting in self._rows.rows(part):
             for block in self._as_blocks(waiting, _numbers(waiting, 0) == original):
-                place = bad_row(block, 0, self._data, Reason.DUPLICATE_KEY, "", None).place
+                place = bad_row(block, 0, self._data.key, Reason.DUPLICATE_KEY, "", None).place
                 rows = "1 row repeats" if repeated == 1 else f"{repeated} rows repeat"
-                shown = key_text(block.rows.to_pylist()[0], self._data)
+                shown = key_text(block.rows.to_pylist()[0], self._data.key)
                 raise MalformedData(
                     f"{rows} the key of an earlier row, first {shown}",
                     where=f"{place} and {told.place}",

@@ -2,7 +2,8 @@
 
     <home>/extracts/<pipeline>/
     ├── 2024-01-02-1f0c9a3b7d52.arrow    the rows, sorted by data.key; named after their digest
-    └── 2024-01-02.json                  which file it is, what was read, and the span's mark in the database
+    ├── 2024-01-02.json                  which file it is, what was read, and the span's mark in the database
+    └── undated/                         rows without an event timestamp, which are of no span: quarantine.parquet
 
 A span is read again only when its mark in the database changed. The folder is a cache: what is deleted is read again.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -29,8 +31,10 @@ from mlcore.runtime.session import Session
 
 if TYPE_CHECKING:
     from mlcore.ingest.postgres.extract import Request
+    from mlcore.ingest.postgres.survey import Survey
 
 _LOG = logging.getLogger(__name__)
+_UNDATED = "undated"
 _SUPERSEDED_SECONDS = 86_400.0
 """So long a file is kept after its span changed: a run that is under way may still read it."""
 
@@ -48,8 +52,7 @@ def find_extracts(session: Session, config: PipelineConfig, spans: Sequence[Span
 
     request, folder = _request(session, config, spans), session.extracts / config.name
     counted = count_spans(request)
-    if counted.undated:
-        _LOG.warning("%d rows have no %s and are of no span", counted.undated, config.data.event_timestamp)
+    _keep_undated(config, request, folder, counted)
     facts: dict[Span, _Facts] = {}
     stale: dict[Span, _Facts] = {}
     for span, now in zip(spans, counted.spans, strict=True):
@@ -66,6 +69,34 @@ def find_extracts(session: Session, config: PipelineConfig, spans: Sequence[Span
         _found(folder, span, facts[span]) if span in facts else Absent(span=span, place=place, reason="have no rows")
         for span in spans
     ]
+
+
+def undated_folder(session: Session, pipeline: str) -> Path:
+    """Where the quarantine of the rows lies that are of no span; there is none where there are no such rows."""
+    return session.extracts / pipeline / _UNDATED
+
+
+def _keep_undated(config: PipelineConfig, request: Request, folder: Path, counted: Survey) -> None:
+    """Put rows without an event timestamp into quarantine, once for what they are now."""
+    from mlcore.ingest.postgres.undated import extract_undated
+    from mlcore.ingest.quarantine import FILE_NAME
+
+    kept = folder / _UNDATED
+    if not counted.undated:
+        shutil.rmtree(kept, ignore_errors=True)
+        return
+    name = config.data.event_timestamp
+    _LOG.warning("%d rows have no %s and are of no span: mlcore data quarantine %s", counted.undated, name, config.name)
+    wanted = {"of": _identity(config, None), "mark": counted.undated_mark}
+    facts = kept / "undated.json"
+    if facts.is_file() and (kept / FILE_NAME).is_file() and json.loads(facts.read_text(encoding="utf-8")) == wanted:
+        return
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept, prefix="reading-") as temporary:
+        extract_undated(request, Path(temporary))
+        (Path(temporary) / facts.name).write_text(json.dumps(wanted), encoding="utf-8")
+        for file in (FILE_NAME, facts.name):
+            (Path(temporary) / file).replace(kept / file)
 
 
 def _request(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> Request:
@@ -135,13 +166,14 @@ def _found(folder: Path, span: Span, facts: _Facts) -> Found:
     )
 
 
-def _identity(config: PipelineConfig, span: Span) -> str:
+def _identity(config: PipelineConfig, span: Span | None) -> str:
     """What decides a span's rows besides the database's content; neither who reads them nor how."""
     data = config.data
     assert isinstance(data.source, PostgresSource)
     columns: Json = [[name, kind] for name, kind in data.columns.items()]
     relation: list[Json] = [data.source.table, data.source.query]
-    return digest_json([*relation, columns, data.event_timestamp, list(data.key), iso(span.start), iso(span.end)])
+    bounds: list[Json] = [] if span is None else [iso(span.start), iso(span.end)]
+    return digest_json([*relation, columns, data.event_timestamp, list(data.key), *bounds])
 
 
 def _facts_path(folder: Path, span: Span) -> Path:

@@ -16,6 +16,9 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
 from mlcore.core.window import parse_moment
 from mlcore.errors import ConfigError, SpanMissing
+from mlcore.ingest.postgres import undated
+from mlcore.ingest.quarantine import read_quarantine
+from mlcore.runtime.extracts import undated_folder
 from mlcore.runtime.launch import launch
 from mlcore.runtime.pipeline import retraining_graph
 
@@ -84,6 +87,33 @@ def test_a_changed_row_makes_a_new_version_of_its_span_alone(events: tuple[Proje
     run(url, "VACUUM FULL events")
     summaries.append(ingest(project, "moved"))
     assert summaries == ["8 spans, 8 new", "8 spans, 1 new", "8 spans, none new", "8 spans, none new"]
+
+
+def test_undated_rows_are_kept_with_their_keys(events: tuple[Project, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are of no span: a quarantine of their own holds them, read anew only when they changed."""
+    project, url = events
+    project.replace(SOURCE, DATABASE)
+    reads: list[Path] = []
+    read = undated.extract_undated
+    monkeypatch.setattr(undated, "extract_undated", lambda request, into: reads.append(into) or read(request, into))
+    run(url, "INSERT INTO events VALUES (-1, NULL, 'red', 1, 2), (-2, NULL, NULL, 3, 4)")
+    assert ingest(project, "first") == "8 spans, 8 new"
+    with project.session() as session:
+        folder = undated_folder(session, "tiny")
+    bad = read_quarantine(folder)
+    assert [(row.place, row.reason.value, row.column) for row in bad] == [
+        ("id=-2", "missing_key", "at"),
+        ("id=-1", "missing_key", "at"),
+    ]
+    assert "-1,,red,1.0,2.0" in bad[1].text
+    ingest(project, "again")
+    assert len(reads) == 1
+    run(url, "UPDATE events SET colour = 'blue' WHERE id = -1")
+    ingest(project, "changed")
+    assert "blue" in read_quarantine(folder)[1].text
+    run(url, "DELETE FROM events WHERE at IS NULL")
+    assert ingest(project, "none") == "8 spans, none new"
+    assert read_quarantine(folder) == ()
 
 
 def test_lost_extracts_are_read_again(events: tuple[Project, str]) -> None:

@@ -26,6 +26,7 @@ def quarantine(
 ) -> None:
     """Show the rows that are in quarantine: file, line, reason and what stands there."""
     from mlcore.ingest.quarantine import read_quarantine
+    from mlcore.runtime.extracts import undated_folder
 
     rows: list[dict[str, Any]] = []
     with session() as opened:
@@ -35,6 +36,9 @@ def quarantine(
                 label = artifact.span.label if artifact.span else ""
                 bad = read_quarantine(opened.artifacts.path(artifact.uri))
                 rows += [{"span": label, **asdict(row), "reason": row.reason.value} for row in bad]
+        if span is None and run is None:
+            bad = read_quarantine(undated_folder(opened, pipeline))
+            rows += [{"span": "", **asdict(row), "reason": row.reason.value} for row in bad]
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
@@ -57,7 +61,7 @@ def _show(pipeline: str, rows: list[dict[str, Any]]) -> None:
         return
     table = Table("span", "where", "reason", "why", "row", title=f"{len(rows)} rows in quarantine", box=None)
     for row in rows[:_SHOWN]:
-        where = f"{row['file']}:{row['line']}"
+        where = f"{row['file']}:{row['line']}" if row["line"] else row["file"]
         cells = (row["span"], where, row["reason"], row["message"], repr(row["text"])[1:-1][:80])
         table.add_row(*(Text(str(cell)) for cell in cells))
     console.print(table)

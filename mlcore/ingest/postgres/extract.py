@@ -77,9 +77,9 @@ def count_spans(request: Request) -> Survey:
 
     def once(_: int) -> Survey:
         with one_snapshot(request.address, table_sql(request.source), 1) as (connection,):
-            return survey(connection, request.address, _relation(request, connection), request.spans, marks=True)
+            return survey(connection, request.address, relation_of(request, connection), request.spans, marks=True)
 
-    return _retried(request.address, once)
+    return retried(request.address, once)
 
 
 def extract(request: Request, folder: Path) -> Extracted:
@@ -100,10 +100,11 @@ def extract(request: Request, folder: Path) -> Extracted:
         staged, undated = _extract(request, folder)
         return Extracted(spans=staged, undated=undated, attempts=attempt)
 
-    return _retried(request.address, once)
+    return retried(request.address, once)
 
 
-def _retried(address: Address, once: Callable[[int], _Result]) -> _Result:
+def retried(address: Address, once: Callable[[int], _Result]) -> _Result:
+    """What ``once`` returns, called with the number of the attempt, again after a pause when the database is gone."""
     attempt = 1
     while True:
         try:
@@ -119,7 +120,8 @@ def _retried(address: Address, once: Callable[[int], _Result]) -> _Result:
             attempt += 1
 
 
-def _relation(request: Request, connection: Any) -> Relation:
+def relation_of(request: Request, connection: Any) -> Relation:
+    """What a request reads, as the connection's snapshot has it."""
     return describe(
         connection,
         request.address,
@@ -135,7 +137,7 @@ def _extract(request: Request, folder: Path) -> tuple[tuple[StagedSpan, ...], in
     runs = folder / "runs"
     runs.mkdir()
     with one_snapshot(address, table_sql(source), source.connections) as connections:
-        relation = _relation(request, connections[0])
+        relation = relation_of(request, connections[0])
         found = survey(connections[0], address, relation, request.spans)
         parts = plan(relation, request.spans, found.spans, connections=source.connections)
         schema = schema_of(relation.columns)

@@ -54,7 +54,7 @@ def _block(rows: pa.RecordBatch, path: Path, data: Data) -> Block:
         columns.append(values)
         for row in np.flatnonzero(faults & ~wrong).tolist() if faults is not None else ():
             message = wrong_value(name, str(given[row].as_py()), kind)
-            bad.append(bad_row(read, row, data, Reason.UNPARSABLE, message, name))
+            bad.append(bad_row(read, row, data.key, Reason.UNPARSABLE, message, name))
             wrong[row] = True
     good = pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(types.items())))
     if bad:

@@ -37,10 +37,12 @@ class Survey:
 
     Attributes:
         undated: Rows without an event timestamp: they belong to no span.
+        undated_mark: Tells changes among those, as a span's mark does.
     """
 
     spans: tuple[Counted, ...]
     undated: int
+    undated_mark: str = ""
 
 
 def survey(
@@ -73,6 +75,7 @@ def survey(
     return Survey(
         spans=tuple(Counted() if values is None else _counted(relation, values) for values in counted),
         undated=found[None][0] if None in found else 0,
+        undated_mark=_counted(relation, found[None]).mark if None in found else "",
     )
 
 
