@@ -7,11 +7,12 @@ import re
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcore.beam import jars
-from mlcore.beam.job_server import JobServer, serving
+from mlcore.beam.job_server import JobServer, find_java, serving
 from mlcore.beam.options import LOCAL, WHERE, pipeline_options
 from mlcore.config.beam import Beam
 from mlcore.errors import ConfigError, EngineError, quoted
@@ -38,6 +39,8 @@ def prepared(engine: Beam | None) -> Iterator[PipelineOptions]:
     """
     engine = engine or LOCAL
     options = pipeline_options(engine)
+    if engine.runner == "DataflowRunner":
+        _check_dataflow()
     if engine.runner not in _JAR_OPTION or engine.options.get("job_endpoint"):
         yield options
         return
@@ -85,17 +88,20 @@ def _server(
     return JobServer(
         java=view.job_server_java_launcher,
         jvm=(*(view.job_server_jvm_properties or _QUICK_TO_START), *(jvm or ())),
-        program=_program(engine, pinned, cache),
+        program=_program(engine, pinned, cache, view.job_server_java_launcher),
         arguments=arguments,
     )
 
 
-def _program(engine: Beam, pinned: str, cache: Path) -> tuple[str, ...]:
-    """Java's arguments that name what to run: the user's jar where one is configured, the pinned jars otherwise."""
+def _program(engine: Beam, pinned: str, cache: Path, launcher: str) -> tuple[str, ...]:
+    """Java's arguments that name what to run: the user's jar where one is configured, the pinned jars otherwise.
+
+    Nothing is fetched for a Java that is not there.
+    """
     option = _JAR_OPTION[engine.runner]
     given = str(engine.options.get(option) or "")
     if given:
-        return ("-jar", str(_own_jar(given, option, cache)))
+        return ("-jar", str(_own_jar(given, option, cache, launcher)))
     found = jars.pinned(pinned)
     if found is None:
         raise ConfigError(
@@ -103,11 +109,12 @@ def _program(engine: Beam, pinned: str, cache: Path) -> tuple[str, ...]:
             where=f"{WHERE}.{option}",
             next_step=f"fetch that version's job server jar of Beam's and name its path in {WHERE}.{option}",
         )
+    find_java(launcher)
     files = jars.fetch(found.jars, cache)
     return ("-cp", ":".join(map(str, files)), found.main)
 
 
-def _own_jar(given: str, option: str, cache: Path) -> Path:
+def _own_jar(given: str, option: str, cache: Path, launcher: str) -> Path:
     if "://" in given:
         url, _, checksum = given.partition("#sha256=")
         if not re.fullmatch(r"[0-9a-f]{64}", checksum):
@@ -116,6 +123,7 @@ def _own_jar(given: str, option: str, cache: Path) -> Path:
                 where=f"{WHERE}.{option}",
                 next_step="write it behind the URL: #sha256= and 64 hexadecimal digits",
             )
+        find_java(launcher)
         return jars.fetch_url(url, checksum, cache)
     path = Path(given).expanduser()
     if not path.is_file():
@@ -135,6 +143,17 @@ def _check_environment(engine: Beam) -> None:
             where=f"{WHERE}.environment_type",
             next_step="write EXTERNAL with worker pools, or DOCKER with an image of yours; see docs/how-to.md",
         )
+
+
+def _check_dataflow() -> None:
+    try:
+        import_module("apache_beam.runners.dataflow.internal.apiclient")
+    except ImportError as error:
+        raise ConfigError(
+            "Dataflow's runner is not installed",
+            where="beam.runner",
+            next_step="install apache-beam[gcp], and gcsfs for the artifacts, where this runs",
+        ) from error
 
 
 def _check_flink(master: str, version: str) -> None:

@@ -45,13 +45,7 @@ def serving(server: JobServer) -> Iterator[str]:
     Raises:
         EngineError: There is no Java, or the job server does not start.
     """
-    java = shutil.which(server.java)
-    if java is None:
-        raise EngineError(
-            f"there is no Java: {quoted(server.java)} is not on the path",
-            where="beam.options.job_server_java_launcher",
-            next_step="install Java 11 or 17, or name its launcher in that option",
-        )
+    java = find_java(server.java)
     with tempfile.TemporaryDirectory(prefix="mlcore-job-server-", ignore_cleanup_errors=True) as folder:
         port = free_port()
         log = Path(folder) / "job-server.log"
@@ -62,6 +56,25 @@ def serving(server: JobServer) -> Iterator[str]:
             yield f"localhost:{port}"
         finally:
             _stop(process)
+
+
+def find_java(launcher: str) -> str:
+    """The file that starts Java.
+
+    Args:
+        launcher: A name on the path, or a file.
+
+    Raises:
+        EngineError: There is none.
+    """
+    java = shutil.which(launcher)
+    if java is None:
+        raise EngineError(
+            f"there is no Java: {quoted(launcher)} is not on the path",
+            where="beam.options.job_server_java_launcher",
+            next_step="install Java 11 or 17, or name its launcher in that option",
+        )
+    return java
 
 
 def _start(command: list[str], port: int, folder: Path, log: Path) -> subprocess.Popen[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,24 @@ def test_without_java_the_error_says_so(tmp_path: Path) -> None:
     assert type(error) is EngineError
     assert "there is no Java: 'no-such-java'" in error.what
     assert error.where == "beam.options.job_server_java_launcher"
+
+
+def test_nothing_is_fetched_for_a_java_that_is_not_there(tmp_path: Path) -> None:
+    """Neither the pinned jars nor one from a URL: the error comes before the download."""
+    for options in ({}, {"flink_job_server_jar": f"http://localhost:1/x.jar#sha256={'0' * 64}"}):
+        cache = tmp_path / "cache"
+        error = refused("FlinkRunner", job_server_java_launcher="no-such-java", jar_cache_dir=str(cache), **options)
+        assert "there is no Java" in error.what
+        assert not cache.exists()
+
+
+def test_dataflow_without_its_packages_says_what_to_install() -> None:
+    """Before a job is made, not as a failure of the job."""
+    if find_spec("google") and find_spec("apitools"):
+        pytest.skip("Dataflow's packages are installed")
+    error = refused("DataflowRunner", project="p", region="r", temp_location="gs://bucket/beam")
+    assert error.where == "beam.runner"
+    assert "apache-beam[gcp]" in error.next_step
 
 
 def test_a_server_lives_as_long_as_its_job() -> None:
