@@ -48,7 +48,14 @@ class Evaluator(Component):
             "event_timestamp": data.event_timestamp,
             "without": list(self.without),
             "earlier_tests": self.earlier_tests,
+            "own_metrics": self._own_metrics(),
         }
+
+    def _own_metrics(self) -> dict[str, Json]:
+        from mlcore.evaluation.metrics import UserMetric, find_metric
+
+        found = map(find_metric, self.config.evaluation.metrics)
+        return {metric.name: metric.source_digest for metric in found if isinstance(metric, UserMetric)}
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.evaluation.blessing import Blessing, write_blessing

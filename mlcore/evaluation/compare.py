@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Unpack
 
 import pyarrow as pa
@@ -10,7 +9,6 @@ import pyarrow as pa
 from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.evaluate import CONFIDENCE
 from mlcore.evaluation.measure import measure_slices
-from mlcore.evaluation.metrics import Metric
 from mlcore.evaluation.rows import About, Column, prepare
 from mlcore.evaluation.sample import Floats
 from mlcore.evaluation.values import Comparison
@@ -24,7 +22,6 @@ def compare(
     columns: pa.Table,
     config: EvaluationConfig,
     confidence: float = CONFIDENCE,
-    own: Mapping[str, Metric] | None = None,
     **about: Unpack[About],
 ) -> Comparison:
     """Paired differences of every metric of every slice, with intervals.
@@ -39,7 +36,6 @@ def compare(
         columns: A table of the same rows that holds the columns of the slices, and of the key.
         config: Metrics, slices, and how many rows a slice must have.
         confidence: Of the two-sided intervals.
-        own: Metrics that only this pipeline has, by name.
         about: Task, clusters, weights and the like: :class:`~mlcore.evaluation.rows.About`.
 
     Raises:
@@ -48,4 +44,4 @@ def compare(
         ModelError: A score cannot be.
     """
     rows = prepare(labels, [challenger, champion], columns, config.measured_slices, about)
-    return measure_slices(rows, config, confidence, own)
+    return measure_slices(rows, config, confidence)

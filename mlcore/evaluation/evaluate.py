@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Unpack
 
 import pyarrow as pa
 
 from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.evaluation.measure import measure_slices
-from mlcore.evaluation.metrics import Metric
 from mlcore.evaluation.rows import About, Column, prepare
 from mlcore.evaluation.sample import Floats
 from mlcore.evaluation.values import Evaluation
@@ -24,7 +22,6 @@ def evaluate(
     columns: pa.Table,
     config: EvaluationConfig,
     confidence: float = CONFIDENCE,
-    own: Mapping[str, Metric] | None = None,
     **about: Unpack[About],
 ) -> Evaluation:
     """Every metric of every slice, with intervals; the same bits for every order of the rows.
@@ -36,7 +33,6 @@ def evaluate(
         columns: A table of the same rows that holds the columns of the slices, and of the key.
         config: Metrics, slices, and how many rows a slice must have.
         confidence: Of the two-sided intervals.
-        own: Metrics that only this pipeline has, by name.
         about: Task, clusters, weights and the like: :class:`~mlcore.evaluation.rows.About`.
 
     Raises:
@@ -44,4 +40,4 @@ def evaluate(
         DataError: No row has a label, or one cannot be.
         ModelError: A score cannot be.
     """
-    return measure_slices(prepare(labels, [scores], columns, config.measured_slices, about), config, confidence, own)
+    return measure_slices(prepare(labels, [scores], columns, config.measured_slices, about), config, confidence)

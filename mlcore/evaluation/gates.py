@@ -7,10 +7,9 @@ champion a model must surely beat a constant prediction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
 from mlcore.config.evaluation import ChampionCriterion, Criterion, ValueCriterion
 from mlcore.evaluation.claims import Claim, Worse, beats_constant, champion_claim, value_claim
@@ -28,7 +27,6 @@ from mlcore.evaluation.values import (
 )
 
 SHOWN_SLICES = 10
-_NONE: Mapping[str, Metric] = MappingProxyType({})
 FALLBACKS = ("log_loss", "rmse", "ndcg")
 """Where a constant prediction has no value of a metric, such as precision: what it must be beaten in instead."""
 
@@ -74,7 +72,6 @@ def decide(
     *,
     dummy: Comparison | None = None,
     earlier_tests: int = 0,
-    own: Mapping[str, Metric] = _NONE,
 ) -> Verdict:
     """Judge one model by its evaluation and its comparison with the champion.
 
@@ -86,7 +83,6 @@ def decide(
         comparison: Of the model with the champion on the same rows; ``None`` where there is no champion.
         dummy: Of the model with a constant prediction, for where there is no champion.
         earlier_tests: How many challengers, each with rows of its own, were tested against this champion before.
-        own: Metrics that only this pipeline has, by name.
 
     Raises:
         ConfigError: A criterion names an unknown metric, or one that is neither better nor worse.
@@ -95,7 +91,7 @@ def decide(
         return Verdict(blessed=True, reasons=("passed: no criteria are set",))
     findings: list[Finding] = []
     for index, criterion in enumerate(criteria):
-        metric = own[criterion.metric] if criterion.metric in own else find_metric(criterion.metric)
+        metric = find_metric(criterion.metric)
         if criterion.mode == "disabled":
             found = [(Outcome.DISABLED, OVERALL, f"the criterion on {metric.spec}")]
         elif isinstance(criterion, ValueCriterion):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Unpack
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from mlcore.evaluation.fairness import gaps
 from mlcore.evaluation.files import Judgement
 from mlcore.evaluation.gates import FALLBACKS, decide
 from mlcore.evaluation.measure import measure_slices
-from mlcore.evaluation.metrics import Metric, metrics
+from mlcore.evaluation.metrics import metrics
 from mlcore.evaluation.rows import About, Column, prepare
 from mlcore.evaluation.sample import Floats
 
@@ -28,7 +27,6 @@ def judge(
     config: EvaluationConfig,
     is_champion: bool,
     earlier_tests: int = 0,
-    own: Mapping[str, Metric] | None = None,
     **about: Unpack[About],
 ) -> Judgement:
     """Judge a model by the criteria of its pipeline.
@@ -41,7 +39,6 @@ def judge(
         config: Metrics, slices and criteria.
         is_champion: Whether there is a champion.
         earlier_tests: How many challengers were tested against it before.
-        own: Metrics that only this pipeline has, by name.
         about: Task, clusters, weights and the like: :class:`~mlcore.evaluation.rows.About`.
 
     Raises:
@@ -50,17 +47,15 @@ def judge(
         ModelError: A score cannot be.
     """
     rows = prepare(labels, [scores, others], columns, _coded_slices(config), about)
-    evaluation = measure_slices(rows.of_first(), config, CONFIDENCE, own)
+    evaluation = measure_slices(rows.of_first(), config, CONFIDENCE)
     if is_champion:
-        comparison, dummy = measure_slices(rows, config, CONFIDENCE, own), None
+        comparison, dummy = measure_slices(rows, config, CONFIDENCE), None
     else:
         fallbacks = tuple(name for name in FALLBACKS if rows.task in metrics()[name].tasks)
         overall = {"metrics": tuple(dict.fromkeys((*config.metrics_of(rows.task.value), *fallbacks))), "slices": ((),)}
         asked = config.model_copy(update={**overall, "validation_criteria": ()})
-        comparison, dummy = None, measure_slices(rows, asked, CONFIDENCE, own)
-    verdict = decide(
-        config.validation_criteria, evaluation, comparison, dummy=dummy, earlier_tests=earlier_tests, own=own or {}
-    )
+        comparison, dummy = None, measure_slices(rows, asked, CONFIDENCE)
+    verdict = decide(config.validation_criteria, evaluation, comparison, dummy=dummy, earlier_tests=earlier_tests)
     return Judgement(
         evaluation=evaluation,
         comparison=comparison,

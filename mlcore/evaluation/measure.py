@@ -7,7 +7,7 @@ everything is a few operations on whole arrays, so that hundreds of slices cost 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,21 +29,18 @@ _Kept = npt.NDArray[np.int64] | None
 _UNSURE = "insufficient data: one row says nothing of how sure it is"
 
 
-def measure_slices(
-    rows: Rows, config: EvaluationConfig, confidence: float, own: Mapping[str, Metric] | None = None
-) -> Slices:
+def measure_slices(rows: Rows, config: EvaluationConfig, confidence: float) -> Slices:
     """Every metric of every slice; with scores of two models, the first one's less the second one's.
 
     Args:
         rows: With the scores of one model or two.
         config: Metrics, slices, and how many rows a slice must have.
         confidence: Of the intervals.
-        own: Metrics that only this pipeline has, by name.
 
     Raises:
         ConfigError: A metric is unknown, or has no meaning for the task.
     """
-    chosen = chosen_metrics(config.metrics_of(rows.task.value), rows.task, own or {})
+    chosen = chosen_metrics(config.metrics_of(rows.task.value), rows.task)
     results = [
         _slice_result(_Slice(rows, key, kept), chosen, config.min_slice_rows, confidence)
         for key, kept in _slices(rows, config.measured_slices)
@@ -51,13 +48,13 @@ def measure_slices(
     return Slices(confidence=confidence, results=tuple(results))
 
 
-def chosen_metrics(names: Iterable[str], task: Task, own: Mapping[str, Metric]) -> tuple[Metric, ...]:
+def chosen_metrics(names: Iterable[str], task: Task) -> tuple[Metric, ...]:
     """The metrics of some names.
 
     Raises:
         ConfigError: One is unknown, or has no meaning for the task.
     """
-    chosen = tuple(own[name] if name in own else find_metric(name) for name in names)
+    chosen = tuple(map(find_metric, names))
     for metric in chosen:
         if task not in metric.tasks:
             raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.errors import ConfigError
 
 
 def check_pipeline(config: PipelineConfig) -> None:
@@ -24,8 +25,12 @@ def check_pipeline(config: PipelineConfig) -> None:
     specs_of(config)
     resolve_estimator(config.model.estimator, config.model.params)
     _check_evaluation(config)
-    if config.monitor:
-        find_metric(config.monitor.performance.metric)
+    if config.monitor and find_metric(config.monitor.performance.metric).higher_is_better is None:
+        raise ConfigError(
+            f"more of {config.monitor.performance.metric} is neither better nor worse: it cannot decay",
+            where="monitor.performance.metric",
+            next_step="choose a metric of which more, or less, is better",
+        )
 
 
 def _check_evaluation(config: PipelineConfig) -> None:
@@ -34,7 +39,7 @@ def _check_evaluation(config: PipelineConfig) -> None:
     from mlcore.evaluation.task import Task
 
     criteria, task = config.evaluation.validation_criteria, Task(config.data.task)
-    chosen_metrics(config.evaluation.metrics_of(task), task, {})
+    chosen_metrics(config.evaluation.metrics_of(task), task)
     for criterion in criteria:
-        (metric,) = chosen_metrics([criterion.metric], task, {})
+        (metric,) = chosen_metrics([criterion.metric], task)
         check_claim(criterion, metric)

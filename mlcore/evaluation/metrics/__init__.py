@@ -1,7 +1,7 @@
 """Metrics by name. A file in this folder that defines a subclass of :class:`Metric` is all a new one takes.
 
 A name may have parameters: ``precision(threshold=0.3)``, ``f_beta(beta=2)``. A metric of one's own is a function,
-declared with :func:`metric` and named by an entry point of the group ``mlcore.metrics`` or in a pipeline's own file.
+declared with :func:`metric` and named by its import path, or by an entry point of the group ``mlcore.metrics``.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from mlcore.evaluation.metrics.base import Measured, Metric, Undefined
 from mlcore.evaluation.metrics.user import UserMetric, metric, of_function
 from mlcore.evaluation.task import Task
 
-__all__ = ["Measured", "Metric", "Undefined", "find_metric", "metric", "metrics", "standard_metrics"]
+__all__ = ["Measured", "Metric", "Undefined", "UserMetric", "find_metric", "metric", "metrics", "standard_metrics"]
 
 PLUGINS = "mlcore.metrics"
 _SPEC = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*")
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PARAMETER = re.compile(r"\s*([a-z_]\w*)\s*=\s*([\w.+-]+)\s*")
 
 
@@ -63,6 +64,8 @@ def find_metric(spec: str) -> Metric:
 
 @cache
 def _find(spec: str) -> Metric:
+    if _PATH.fullmatch(spec):
+        return _imported(spec)
     match = _SPEC.fullmatch(spec)
     found = metrics().get(match[1]) if match else None
     if match is None or found is None:
@@ -73,6 +76,18 @@ def _find(spec: str) -> Metric:
     if match[2] is None:
         return found
     return _with_parameters(found, match[2], spec)
+
+
+def _imported(path: str) -> Metric:
+    module, _, name = path.rpartition(".")
+    try:
+        return of_function(getattr(import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"the metric {quoted(path)} cannot be imported: {quoted(str(error))}",
+            where="evaluation",
+            next_step="install the project's package where the pipeline runs, or correct the path",
+        ) from error
 
 
 def _plugin(name: str) -> Metric | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 import numpy as np
 
+from mlcore.core.digests import digest_bytes
 from mlcore.errors import ComponentFailed, ConfigError, quoted
 from mlcore.evaluation.metrics.base import Measured, Metric, Undefined
 from mlcore.evaluation.sample import Floats, Sample
@@ -67,6 +70,19 @@ class UserMetric(Metric):
     @property
     def spec(self) -> str:
         return self.name
+
+    @property
+    def source_digest(self) -> str:
+        """Of the source of the function's module: other code gives another evaluation."""
+        try:
+            source = inspect.getsource(sys.modules[getattr(self.function, "__module__", "")])
+        except (KeyError, OSError, TypeError) as error:
+            raise ConfigError(
+                f"the source of the metric {self.name} cannot be read: {quoted(str(error))}",
+                where="evaluation.metrics",
+                next_step="write the function in a module of a package",
+            ) from error
+        return digest_bytes(source.encode())
 
     def measure(self, sample: Sample) -> Measured:
         assert self.function is not None

@@ -31,6 +31,7 @@ RANKING = Sample(
     labels=GENERATOR.integers(0, 3, ROWS).astype(np.float64), scores=GENERATOR.random(ROWS), queries=QUERIES
 )
 SAMPLES = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION, Task.RANKING: RANKING}
+MEAN_SCORE = f"{__name__}.mean_score"
 PAIRS = [(name, task) for name, each in sorted(metrics().items()) for task in sorted(each.tasks)]
 
 
@@ -168,12 +169,17 @@ def test_bootstrap_is_as_wide_as_repeated_samples(spec):
     assert np.mean(errors) == pytest.approx(spread_of_fresh, rel=0.2)
 
 
-def of_rows(labels, scores, spec, own=None, **about):
+@metric(higher_is_better=None)
+def mean_score(labels, scores, weights):
+    return np.average(scores, weights=weights)
+
+
+def of_rows(labels, scores, spec, **about):
     config = EvaluationConfig(metrics=(spec,), min_slice_rows=1)
     columns = pa.table({"id": np.arange(len(labels))})
     about = {"task": Task.REGRESSION, "key": ("id",), **about}
-    found = evaluate(pa.array(labels), scores, columns=columns, config=config, own=own, **about)
-    return found.overall.metrics[spec]
+    found = evaluate(pa.array(labels), scores, columns=columns, config=config, **about)
+    return found.overall.metrics[find_metric(spec).spec]
 
 
 def test_few_clusters_are_left_out_one_at_a_time():
@@ -181,17 +187,11 @@ def test_few_clusters_are_left_out_one_at_a_time():
     days = np.arange(700) % 7
     generator = np.random.default_rng(3)
     labels, scores = np.zeros(700), generator.normal(size=7)[days] + generator.normal(size=700)
-
-    @metric(higher_is_better=None)
-    def mean_score(labels, scores, weights):
-        return np.average(scores, weights=weights)
-
-    own = {"mean_score": of_function(mean_score)}
-    resampled = of_rows(labels, scores, "mean_score", own, clusters=pa.array(days))
+    resampled = of_rows(labels, scores, MEAN_SCORE, clusters=pa.array(days))
     known = of_rows(labels, scores, "mean_prediction", clusters=pa.array(days))
     assert (resampled.clusters, resampled.degrees) == (7, 6)
     assert (resampled.lower, resampled.upper) == pytest.approx((known.lower, known.upper), rel=1e-9)
-    rows = of_rows(labels, scores, "mean_score", own)
+    rows = of_rows(labels, scores, MEAN_SCORE)
     assert rows.standard_error == pytest.approx(of_rows(labels, scores, "mean_prediction").standard_error, rel=0.2)
 
 
@@ -222,6 +222,9 @@ def test_metric_of_an_installed_package(tmp_path, monkeypatch):
     assert found.value == pytest.approx(value("mae", REGRESSION))
     assert found.lower < found.value < found.upper
     assert find_metric("late_cost").higher_is_better is False
+    assert find_metric("costs.late_cost").source_digest.startswith("sha256:")
+    with pytest.raises(ConfigError, match="cannot be imported"):
+        find_metric("costs.early_cost")
 
 
 def test_users_metric_that_raises_is_named():
