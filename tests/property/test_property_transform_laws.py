@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from mlcore.config.model import Feature
 from mlcore.core.digests import canonical_json
 from mlcore.transform.analyzers import ANALYZERS
+from mlcore.transform.analyzers.keyed import KeyedMoments
+from mlcore.transform.analyzers.moments import Moments
 from mlcore.transform.fitting import fit
 from mlcore.transform.graph import TransformGraph
 from mlcore.transform.mappers import mappers
@@ -115,7 +117,7 @@ def make_table(rows):
 
 
 def test_every_mapper_and_analyzer_is_under_these_laws():
-    """A new mapper or analyzer that is not in the features here fails: the laws are for all but a project's own code."""
+    """A new mapper or analyzer that is not in the features here fails: they hold for all but a project's own code."""
     assert {step.mapper for spec in SPECS for step in spec.steps} == set(mappers()) - {"python"}
     state = analyze(make_table([(None,) * len(TYPES)]), SPECS)
     assert {kind for kind, _ in state.analyzers} == set(ANALYZERS)
@@ -193,3 +195,15 @@ def test_spilled_quantiles_merge_exactly():
         assert canonical_json(kind.merge(restored[::-1]).to_json()) == whole
     median = kind.of(values).at([0.5])[0]
     assert abs(median - np.nanmedian(values)) < 1e-3
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), FLOATS | st.floats(-1e-300, 1e-300)), max_size=40))
+@settings(deadline=None, max_examples=60)
+def test_moments_of_a_key_are_those_of_its_rows(rows):
+    """Sums by key, made at once for all keys, are the exact sums of each key's rows, down to subnormal numbers."""
+    keys, values = pa.array([key for key, _ in rows], pa.string()), np.array([value for _, value in rows], float)
+    for key, found in KeyedMoments.of(values, keys).moments():
+        alone = Moments.of(np.array([value for name, value in rows if name == key], float))
+        assert found.count == alone.count
+        assert found.total.fraction() == alone.total.fraction()
+        assert found.squared.fraction() == alone.squared.fraction()

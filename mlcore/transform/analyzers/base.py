@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -64,3 +65,13 @@ def finite(column: Column, counts: Integers | None = None) -> tuple[Floats, Inte
     if not some.all():
         values, counts = values[some], None if counts is None else counts[some]
     return values + 0.0, counts
+
+
+def integers_to_text(integers: Integers) -> str:
+    """Little-endian 64-bit integers as base64."""
+    return base64.b64encode(integers.astype("<i8").tobytes()).decode("ascii")
+
+
+def integers_of_text(text: str) -> Integers:
+    """The integers of :func:`integers_to_text`."""
+    return np.frombuffer(base64.b64decode(text), "<i8").astype(np.int64)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from mlcore.accumulators.exact_sum import ExactSum
 from mlcore.core.types import Json
 from mlcore.errors import DataError
-from mlcore.transform.analyzers.base import Analyzer
+from mlcore.transform.analyzers.base import Analyzer, integers_of_text, integers_to_text
 from mlcore.transform.analyzers.moments import Moments, check_squarable
 from mlcore.transform.analyzers.quantiles import Quantiles
 from mlcore.transform.analyzers.range import Range
@@ -23,6 +23,9 @@ from mlcore.transform.values import Column, Floats, Integers, to_floats, to_text
 MOST_KEYS = 100_000
 _EXPONENTS = 1 << 14
 _OFFSET = 1 << 13
+_LIMBS, _LIMB_BITS = 4, 32
+_LIMB = (1 << _LIMB_BITS) - 1
+_MANTISSA_BITS, _HALF_BITS = 53, 27
 Keys = tuple[str | None, ...]
 
 
@@ -49,17 +52,16 @@ class KeyedMoments(Analyzer):
     @classmethod
     def of(cls, *columns: Column) -> KeyedMoments:
         """Of values and keys."""
-        keys, counts, total, squared = [], [], ExactSum(), ExactSum()
-        for place, (key, values) in enumerate(_groups(columns[0], columns[1])):
-            check_squarable(values)
-            part, part_squared = ExactSum(), ExactSum()
-            part.add(values)
-            part_squared.add_squares(values)
-            total.merge(_placed(part, place))
-            squared.merge(_placed(part_squared, place))
-            keys.append(key)
-            counts.append(len(values))
-        return cls(tuple(keys), tuple(counts), total, squared)
+        names, codes = _coded(columns[1])
+        floats = to_floats(columns[0])
+        some = np.isfinite(floats)
+        values, places = floats[some], codes[some]
+        check_squarable(values)
+        present = np.unique(codes)
+        places = np.searchsorted(present, places)
+        counts = np.bincount(places, minlength=len(present))
+        keys = tuple(names[code] for code in present.tolist())
+        return cls(keys, tuple(counts.tolist()), _sums(places, values), _sums_of_squares(places, values))
 
     @classmethod
     def merge(cls, parts: Sequence[KeyedMoments]) -> KeyedMoments:
@@ -80,13 +82,18 @@ class KeyedMoments(Analyzer):
             yield key, Moments(count, total, squared)
 
     def to_json(self) -> Json:
-        total: dict[str, Json] = {**self.total.to_json()}
-        squared: dict[str, Json] = {**self.squared.to_json()}
-        return {"keys": list(self.keys), "counts": list(self.counts), "total": total, "squared": squared}
+        sums: dict[str, Json] = {
+            name: [integers_to_text(part) for part in total.entries]
+            for name, total in (("total", self.total), ("squared", self.squared))
+        }
+        return {"keys": list(self.keys), "counts": list(self.counts), **sums}
 
     @classmethod
     def from_json(cls, state: Any) -> KeyedMoments:
-        sums = (ExactSum.from_json(state["total"]), ExactSum.from_json(state["squared"]))
+        sums = []
+        for name in ("total", "squared"):
+            exponents, limbs = (integers_of_text(part) for part in state[name])
+            sums.append(ExactSum.of_entries(exponents, limbs.reshape(-1, _LIMBS)))
         return cls(tuple(state["keys"]), tuple(state["counts"]), *sums)
 
 
@@ -154,19 +161,24 @@ class KeyedQuantiles(Analyzer):
         return cls(tuple(state["keys"]), tuple(Quantiles.from_json(one) for one in state["quantiles"]))
 
 
-def _groups(values: Column, keys: Column) -> Iterator[tuple[str | None, Floats]]:
-    """The finite values of each key that occurs, in order of the keys, those without a key last."""
-    floats = to_floats(values)
+def _coded(keys: Column) -> tuple[list[str | None], Integers]:
+    """The keys in their order, ``None`` at last, and the place of each row's among them."""
     encoded = to_texts(keys).dictionary_encode()
     dictionary = encoded.dictionary
     _check_many(len(dictionary))
     ranks = np.empty(len(dictionary) + 1, np.int64)
     ranks[pc.sort_indices(dictionary).to_numpy()] = np.arange(len(dictionary))
     ranks[-1] = len(dictionary)
-    codes = ranks[pc.fill_null(encoded.indices, len(dictionary)).to_numpy()]
+    codes: Integers = ranks[pc.fill_null(encoded.indices, len(dictionary)).to_numpy()]
+    return [*sorted(dictionary.to_pylist()), None], codes
+
+
+def _groups(values: Column, keys: Column) -> Iterator[tuple[str | None, Floats]]:
+    """The finite values of each key that occurs, in order of the keys, those without a key last."""
+    floats = to_floats(values)
+    names, codes = _coded(keys)
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    names = [*sorted(dictionary.to_pylist()), None]
     for start, rows in zip(starts, np.split(order, starts[1:]) if len(starts) else [], strict=True):
         group = floats[rows]
         yield names[codes[order[start]]], group[np.isfinite(group)] + 0.0
@@ -187,9 +199,40 @@ def _check_many(keys: int) -> None:
         )
 
 
-def _placed(part: ExactSum, place: int) -> ExactSum:
-    exponents, limbs = part.entries
-    return ExactSum.of_entries(exponents + _OFFSET + place * _EXPONENTS, limbs)
+def _sums(places: Integers, values: Floats) -> ExactSum:
+    """The exact sum of the values at each place: 53-bit integers by place and binary exponent."""
+    integers, exponents = _decomposed(values)
+    return _added([(places, exponents, integers)])
+
+
+def _sums_of_squares(places: Integers, values: Floats) -> ExactSum:
+    """``(2**27 high + low)**2`` as three sums: a 64-bit integer cannot hold the square."""
+    integers, exponents = _decomposed(values)
+    high, low = integers >> _HALF_BITS, integers & ((1 << _HALF_BITS) - 1)
+    base = 2 * exponents - _MANTISSA_BITS
+    products = ((high * high, 2 * _HALF_BITS), (high * low, _HALF_BITS + 1), (low * low, 0))
+    return _added([(places, base + shift, product) for product, shift in products])
+
+
+def _decomposed(values: Floats) -> tuple[Integers, Integers]:
+    mantissas, exponents = np.frexp(values)
+    return np.ldexp(mantissas, _MANTISSA_BITS).astype(np.int64), exponents.astype(np.int64)
+
+
+def _added(parts: Sequence[tuple[Integers, Integers, Integers]]) -> ExactSum:
+    """The sum of integers by place and exponent, halves of 32 bits apart so that none overflows."""
+    total = ExactSum()
+    for places, exponents, integers in parts:
+        composite = places * _EXPONENTS + exponents + _OFFSET
+        order = np.argsort(composite, kind="stable")
+        composite, ordered = composite[order], integers[order]
+        starts = np.flatnonzero(np.diff(composite, prepend=-1))
+        limbs = np.zeros((len(starts), _LIMBS), np.int64)
+        if len(starts):
+            limbs[:, 0] = np.add.reduceat(ordered & _LIMB, starts)
+            limbs[:, 1] = np.add.reduceat(ordered >> _LIMB_BITS, starts)
+        total.merge(ExactSum.of_entries(composite[starts], limbs))
+    return total
 
 
 def _moved(total: ExactSum, places: Integers) -> ExactSum:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from mlcore.accumulators.distinct import HyperLogLog
 from mlcore.accumulators.value_counts import Spilled, ValueCounts, summed
 from mlcore.core.types import Json
-from mlcore.transform.analyzers.base import CountedAnalyzer, finite
+from mlcore.transform.analyzers.base import CountedAnalyzer, finite, integers_of_text, integers_to_text
 from mlcore.transform.values import Column, Floats, Integers, to_floats
 
 
@@ -82,7 +82,7 @@ class Quantiles(CountedAnalyzer):
         spilled = self.found.spilled
         state: dict[str, Json] = {
             "values": _text(self.found.values.to_numpy(zero_copy_only=False).astype("<f8").tobytes()),
-            "counts": _text(self.found.counts.astype("<i8").tobytes()),
+            "counts": integers_to_text(self.found.counts),
             "others": list(self.others),
         }
         if spilled is not None:
@@ -97,7 +97,7 @@ class Quantiles(CountedAnalyzer):
     @classmethod
     def from_json(cls, state: Any) -> Quantiles:
         values = np.frombuffer(base64.b64decode(state["values"]), "<f8").astype(np.float64)
-        counts = np.frombuffer(base64.b64decode(state["counts"]), "<i8").astype(np.int64)
+        counts = integers_of_text(state["counts"])
         spilled = None
         if "spilled" in state:
             known = dict(state["spilled"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -50,34 +51,23 @@ class TargetEncoding(Mapper[TargetEncodingOptions]):
         return "target_statistics"
 
     def fit(self, analyzer: TargetStatistics) -> dict[str, Json]:
-        by_category = analyzer.by_category()
-        missing = by_category.get(None, {})
-        found = {category: folds for category, folds in by_category.items() if category is not None}
-        rows = {category: sum(one.count for one in folds.values()) for category, folds in found.items()}
-        kept = sorted(sorted(rows, key=lambda category: (-rows[category], category))[: self.options.top_k])
-        every = [*found.values(), missing]
-        encodings: list[Json] = [
-            self._encodings([found[category] for category in kept], missing, every, without)
-            for without in (None, *range(FOLDS))
-        ]
+        found = {category: _Labels.of(folds) for category, folds in analyzer.by_category().items()}
+        overall = _Labels.summed(list(found.values()))
+        missing = found.pop(None, _Labels.summed([]))
+        named = {category: labels for category, labels in found.items() if category is not None}
+        most = sorted(named, key=lambda category: (-named[category].rows(None), category))[: self.options.top_k]
+        kept = sorted(most)
+        encodings: list[Json] = []
+        for without in (None, *range(FOLDS)):
+            mean = overall.mean(without)
+            smoothed = [self._smoothed(one, without, mean) for one in (*map(named.__getitem__, kept), missing)]
+            encodings.append([*smoothed, float(mean)])
         return {"categories": list(kept), "encodings": encodings}
 
-    def _encodings(
-        self,
-        kept: Sequence[Mapping[int, Moments]],
-        missing: Mapping[int, Moments],
-        every: Sequence[Mapping[int, Moments]],
-        without: int | None,
-    ) -> list[Json]:
-        total, count = _sum([one for folds in every for one in _but(folds, without)])
-        mean = total / count if count else Fraction(0)
+    def _smoothed(self, labels: _Labels, without: int | None, mean: Fraction) -> float:
         smoothing = Fraction(self.options.smoothing)
-        result: list[Json] = []
-        for folds in (*kept, missing):
-            part, rows = _sum(_but(folds, without))
-            weight = rows + smoothing
-            result.append(float((part + smoothing * mean) / weight if weight else mean))
-        return [*result, float(mean)]
+        weight = labels.rows(without) + smoothing
+        return float((labels.total(without) + smoothing * mean) / weight if weight else mean)
 
     def prepare(self, constants: Mapping[str, Json], kinds: Sequence[str]) -> Any:
         del kinds
@@ -102,9 +92,36 @@ def _places(column: Column, known: pa.Array) -> Any:
     return places.to_numpy(zero_copy_only=False)
 
 
-def _but(folds: Mapping[int, Moments], without: int | None) -> list[Moments]:
-    return [moments for fold, moments in sorted(folds.items()) if fold != without]
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Exact sums of labels and numbers of rows: of all, and of each fold."""
+
+    all: tuple[Fraction, int]
+    folds: tuple[tuple[Fraction, int], ...]
+
+    @classmethod
+    def of(cls, folds: Mapping[int, Moments]) -> _Labels:
+        found = {fold: (moments.total.fraction(), moments.count) for fold, moments in folds.items()}
+        return cls._of(tuple(found.get(fold, (Fraction(0), 0)) for fold in range(FOLDS)))
+
+    @classmethod
+    def summed(cls, parts: Sequence[_Labels]) -> _Labels:
+        return cls._of(tuple(_sum([part.folds[fold] for part in parts]) for fold in range(FOLDS)))
+
+    @classmethod
+    def _of(cls, folds: tuple[tuple[Fraction, int], ...]) -> _Labels:
+        return cls(_sum(folds), folds)
+
+    def total(self, without: int | None) -> Fraction:
+        return self.all[0] if without is None else self.all[0] - self.folds[without][0]
+
+    def rows(self, without: int | None) -> int:
+        return self.all[1] if without is None else self.all[1] - self.folds[without][1]
+
+    def mean(self, without: int | None) -> Fraction:
+        rows = self.rows(without)
+        return self.total(without) / rows if rows else Fraction(0)
 
 
-def _sum(parts: Sequence[Moments]) -> tuple[Fraction, int]:
-    return sum((part.total.fraction() for part in parts), Fraction(0)), sum(part.count for part in parts)
+def _sum(parts: Sequence[tuple[Fraction, int]]) -> tuple[Fraction, int]:
+    return sum((total for total, _ in parts), Fraction(0)), sum(rows for _, rows in parts)
