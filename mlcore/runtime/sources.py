@@ -8,9 +8,11 @@ artifact store when its bytes are long gone from the source.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from sqlalchemy import Connection
 
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.sources import PostgresSource
@@ -49,7 +51,8 @@ def source_spans(session: Session, config: PipelineConfig, spans: Sequence[Span]
     source = source_name(config)
     with session.metadata.begun() as connection:
         recorded = records.versions(connection, config.name, source, spans)
-    present = _record(session, config, [found for found in looked if isinstance(found, Found)], recorded)
+        last = _last_seen(connection, recorded)
+    present = _record(session, config, [found for found in looked if isinstance(found, Found)], recorded, last)
     several = {span: _ordered(found, present.get(span)) for span, found in recorded.items()}
     several |= {span: [artifact] for span, artifact in present.items() if span not in several}
     chosen = _choose(session, config, several, as_of)
@@ -63,12 +66,17 @@ def recorded_spans(
     """The version of each recorded span that a run as of a moment reads; the source itself is not looked at."""
     with session.metadata.begun() as connection:
         recorded = records.versions(connection, config.name, source_name(config), spans)
-        ids = [version.id for found in recorded.values() for version in found]
-        seen = records.last_seen(connection, ids)
-    newest = {
-        span: max(found, key=lambda one: (_number(one), seen[one.id], one.id)) for span, found in recorded.items()
+        last = _last_seen(connection, recorded)
+    return _choose(session, config, {span: _ordered(found, last[span]) for span, found in recorded.items()}, as_of)
+
+
+def _last_seen(connection: Connection, recorded: Mapping[Span, Sequence[Artifact]]) -> dict[Span, Artifact]:
+    """Of each span the version that was found last."""
+    several = [version.id for found in recorded.values() if len(found) > 1 for version in found]
+    seen = records.last_seen(connection, several) if several else {}
+    return {
+        span: max(found, key=lambda one: (seen.get(one.id, one.created_at), one.id)) for span, found in recorded.items()
     }
-    return _choose(session, config, {span: _ordered(found, newest[span]) for span, found in recorded.items()}, as_of)
 
 
 def source_name(config: PipelineConfig) -> str:
@@ -87,17 +95,23 @@ def _find(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> li
 
 
 def _record(
-    session: Session, config: PipelineConfig, found: Sequence[Found], recorded: dict[Span, list[Artifact]]
+    session: Session,
+    config: PipelineConfig,
+    found: Sequence[Found],
+    recorded: Mapping[Span, Sequence[Artifact]],
+    last: Mapping[Span, Artifact],
 ) -> dict[Span, Artifact]:
-    """The artifact of what each span is now."""
+    """The artifact of what each span is now; that another than the ``last`` is there again is recorded, too."""
     known: dict[Span, Artifact] = {}
     changed: list[NewArtifact] = []
     for now in found:
         same = [version for version in recorded.get(now.span, ()) if _is(version, now)]
-        if same:
+        if not same:
+            changed.append(_new(config, now, recorded.get(now.span, ())))
+        elif same[-1].id == last[now.span].id:
             known[now.span] = same[-1]
         else:
-            changed.append(_new(config, now, recorded.get(now.span, ())))
+            changed.append(_again(same[-1]))
     for artifact in session.metadata.register_sources(changed):
         assert artifact.span is not None
         known[artifact.span] = artifact
@@ -126,6 +140,17 @@ def _new(config: PipelineConfig, found: Found, recorded: Sequence[Artifact]) -> 
         pipeline=config.name,
         span=found.span,
         properties=properties,
+    )
+
+
+def _again(version: Artifact) -> NewArtifact:
+    return NewArtifact(
+        type=version.type,
+        uri=version.uri,
+        digest=version.digest,
+        pipeline=version.pipeline,
+        span=version.span,
+        properties=version.properties,
     )
 
 
