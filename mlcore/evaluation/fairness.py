@@ -86,6 +86,20 @@ class _Group:
     measured: Measured
 
 
+def check_task(task: Task) -> None:
+    """Check that there are decisions to compare.
+
+    Raises:
+        ConfigError: There are not two classes.
+    """
+    if task is not Task.BINARY:
+        raise ConfigError(
+            f"fairness compares yes-or-no decisions, and the predictions are {task.value}",
+            where="evaluation.fairness",
+            next_step="leave it out",
+        )
+
+
 def gaps(rows: Rows, asked: Fairness, min_rows: int, confidence: float) -> tuple[Gap, ...]:
     """The gaps of every column and notion; none where fewer than two groups can be compared.
 
@@ -98,12 +112,7 @@ def gaps(rows: Rows, asked: Fairness, min_rows: int, confidence: float) -> tuple
     Raises:
         ConfigError: There are not two classes.
     """
-    if rows.task is not Task.BINARY:
-        raise ConfigError(
-            f"fairness compares yes-or-no decisions, and the predictions are {rows.task.value}",
-            where="evaluation.fairness",
-            next_step="leave it out",
-        )
+    check_task(rows.task)
     return tuple(_of_columns(rows, asked, min_rows, confidence))
 
 

@@ -35,11 +35,14 @@ def check_pipeline(config: PipelineConfig) -> None:
 
 def _check_evaluation(config: PipelineConfig) -> None:
     from mlcore.evaluation.claims import check_claim
+    from mlcore.evaluation.fairness import check_task
     from mlcore.evaluation.measure import chosen_metrics
     from mlcore.evaluation.task import Task
 
     criteria, task = config.evaluation.validation_criteria, Task(config.data.task)
     chosen_metrics(config.evaluation.metrics_of(task), task)
+    if config.evaluation.fairness is not None:
+        check_task(task)
     for criterion in criteria:
         (metric,) = chosen_metrics([criterion.metric], task)
         check_claim(criterion, metric)
