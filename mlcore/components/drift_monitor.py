@@ -70,7 +70,9 @@ class DriftMonitor(Component):
         columns = report_columns(self.config)
         reference, current = _days(inputs["reference_statistics"]), _days(inputs["current_statistics"])
         counted = count_values(reference, current, columns)
-        drift = detect(counted, min_distance=self._monitor.drift.min_distance)
+        judged = set(report_columns(self.config, without=self._monitor.drift.without))
+        judging = [feature for feature in counted if feature.feature in judged]
+        drift = detect(judging, min_distance=self._monitor.drift.min_distance)
         performance = self._performance(inputs)
         train_end = parse_moment(str(inputs.one("model").artifact.properties["train_end"]))
         decision = decide(drift, performance, self.request.as_of - train_end, self._monitor)

@@ -13,7 +13,12 @@ class Drift(Section):
     """A feature drifts when its distance is at least ``min_distance`` and beyond what the reference's own days show."""
 
     min_distance: float = Field(default=0.1, gt=0, le=1)
-    max_features: int = Field(default=0, ge=0, description="Retrain when more features than this drift")
+    max_features: int | None = Field(
+        default=None,
+        ge=0,
+        description="Retrain when more features than this drift; by default as many as chance makes of them",
+    )
+    without: tuple[str, ...] = Field(default=(), description="Features whose drift does not matter")
 
 
 class Performance(Section):

@@ -140,6 +140,7 @@ class PipelineConfig(Section):
         for name, column in self.evaluation.columns:
             if column not in columns:
                 raise ValueError(f"evaluation.{name}: column {column!r} is not in data.columns")
+        self._check_monitor()
         self._check_window()
         self._check_model()
         return self
@@ -164,6 +165,11 @@ class PipelineConfig(Section):
             raise ValueError(f"features.{name}: column {column!r} is the label's: a model must not see it")
         if isinstance(self.data.split, ColumnSplit) and column == self.data.split.column:
             raise ValueError(f"features.{name}: column {column!r} splits the rows: it is no feature")
+
+    def _check_monitor(self) -> None:
+        for name in self.monitor.drift.without if self.monitor else ():
+            if name not in self.features:
+                raise ValueError(f"monitor.drift.without: {name!r} is no feature ({', '.join(self.features)})")
 
     def _check_window(self) -> None:
         by_time = isinstance(self.data.split, TimeSplit)

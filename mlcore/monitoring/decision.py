@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from math import exp
 from pathlib import Path
 
 from mlcore.config.monitor import Monitor
@@ -17,6 +18,9 @@ from mlcore.monitoring.drift import FeatureDrift
 
 FILE_NAME = "decision.json"
 _NAMED_FEATURES = 5
+_FLAGGED_BY_CHANCE = 0.02
+_FALSE_ALARMS = 0.05
+"""Share of the reports that may ask for retraining although nothing drifted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,9 +86,29 @@ def read_decision(folder: Path) -> tuple[RetrainDecision, Performance | None]:
         ) from error
 
 
+def by_chance(features: int) -> int:
+    """How many features may be flagged by chance alone: more are in at most one report of twenty.
+
+    Counted as independent, each flagged in two reports of a hundred; under days that resemble those before, 0.3 to
+    1.7 % were in simulation.
+
+    >>> [by_chance(count) for count in (1, 10, 20, 200)]
+    [0, 1, 2, 8]
+    """
+    mean = features * _FLAGGED_BY_CHANCE
+    count, term = 0, exp(-mean)
+    within = term
+    while within < 1 - _FALSE_ALARMS:
+        count += 1
+        term *= mean / count
+        within += term
+    return count
+
+
 def _drift(features: Sequence[FeatureDrift], config: Monitor) -> tuple[bool, str]:
     drifted = sorted((item for item in features if item.drifted), key=lambda item: (-item.distance, item.feature))
-    allowed = config.drift.max_features
+    stated = config.drift.max_features
+    allowed = by_chance(len(features)) if stated is None else stated
     if not drifted:
         return False, f"none of {len(features)} features drifted"
     named = "; ".join(str(item) for item in drifted[:_NAMED_FEATURES])

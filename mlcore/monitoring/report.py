@@ -50,12 +50,20 @@ _THRESHOLD = 0.1
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def report_columns(config: PipelineConfig, *, extra: Sequence[str] = ()) -> tuple[str, ...]:
+def report_columns(
+    config: PipelineConfig, *, extra: Sequence[str] = (), without: Sequence[str] = ()
+) -> tuple[str, ...]:
     """The columns worth a picture: those that features read, without moments and dates, and what is asked for.
 
     Keys that no feature reads, the label and its outcome are not among them.
+
+    Args:
+        config: The pipeline.
+        extra: Further columns.
+        without: Features to leave out; a column that another feature reads stays.
     """
-    read = dict.fromkeys(column for name, feature in config.features.items() for column in feature.columns_of(name))
+    kept = ((name, feature) for name, feature in config.features.items() if name not in without)
+    read = dict.fromkeys(column for name, feature in kept for column in feature.columns_of(name))
     kinds = config.data.columns
     return tuple(dict.fromkeys([*(name for name in read if kinds[name] not in ("date", "timestamp")), *extra]))
 

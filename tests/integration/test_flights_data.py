@@ -171,6 +171,7 @@ def test_weeks_exchanged_at_random_rarely_drift(config: PipelineConfig, statisti
         reference = [day for week, span in enumerate(weeks) if week != chosen for day in span]
         flagged.append(len(drift(config, reference, weeks[chosen])))
     assert config.monitor is not None
+    assert config.monitor.drift.max_features is not None
     assert max(flagged) <= config.monitor.drift.max_features
     assert sum(count > 0 for count in flagged) <= 8
 
