@@ -38,7 +38,8 @@ _NEAR_ANY_DAY = 1.1
 """A ratio is taken for a factor when it is at most this many times more or less: than the factor where the spans do not
 show what is usual, and than the factor times what was usual where they do."""
 
-_NEAR_SMALL = 1.03
+_NEAR_SMALL = 1.06
+_STABLE = 1.1
 _USUAL = 5.0
 """Spans whose deciles differ by more than this from one to the next say nothing about units."""
 
@@ -88,8 +89,8 @@ def _factor(
         near = _NEAR_ANY_DAY if history.long else _NEAR
         factor = _nearest(ratio, _FACTORS, low / near, high * near)
         return None if factor is None else (factor, _units(factor, _FACTORS), Severity.ERROR)
-    exact = _ratio(observed, reference, alike=_NEAR_SMALL)
-    if not history.long or exact is None or max(high, 1 / low) > _NEAR_SMALL:
+    exact = _ratio(observed, reference, alike=_STABLE)
+    if not history.long or exact is None or max(high, 1 / low) > _STABLE:
         return None
     factor = _nearest(exact, _SMALL_FACTORS, 1 / _NEAR_SMALL, _NEAR_SMALL)
     return None if factor is None else (factor, _units(factor, _SMALL_FACTORS), Severity.WARNING)

@@ -277,3 +277,35 @@ def test_moments_are_utc() -> None:
     newest = summary(0, day(0)).features[0].newest
     assert isinstance(newest, datetime)
     assert newest.tzinfo is not None
+
+
+def test_swapped_numbers_are_an_error(history: History) -> None:
+    """Two columns of numbers whose values changed places are named, and not taken for other units."""
+    table, other = day(HISTORY), day(HISTORY)
+    for name, source in (("seconds", "amount"), ("amount", "seconds")):
+        table = table.set_column(table.schema.get_field_index(name), name, other[source])
+    found = check(table, history)
+    assert found[Kind.SHIFTED_COLUMN, "seconds"] == found[Kind.SHIFTED_COLUMN, "amount"] == "ERROR"
+    assert not any(kind is Kind.UNIT_CHANGE for kind, _ in found)
+
+
+def test_another_unit_in_a_few_rows_is_a_warning(history: History) -> None:
+    """One row of a hundred, far beyond all there ever was."""
+
+    def few(column: pa.ChunkedArray) -> pa.Array:
+        return pa.array([value * 1000 if row % 100 == 0 else value for row, value in enumerate(column.to_pylist())])
+
+    table = changed("amount", few)
+    assert check(table, history) == {(Kind.UNIT_CHANGE, "amount"): "WARNING"}
+
+
+def test_a_spelling_beside_the_old_one_is_named(history: History) -> None:
+    """A category that is written in two ways at once; fewer than five rows are somebody's typing."""
+
+    def written(column: pa.ChunkedArray, rows: int) -> pa.Array:
+        pairs = enumerate(column.to_pylist())
+        return pa.array([value.upper() if row < rows else value for row, value in pairs])
+
+    half = changed("plan", lambda column: written(column, len(column) // 2))
+    assert check(half, history) == {(Kind.RENAMED_CATEGORY, "plan"): "ERROR"}
+    assert check(changed("plan", lambda column: written(column, 4)), history) == {}
