@@ -43,18 +43,18 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_monthly_file_of_daily_spans_is_read_once(project: Project, reads: list[str]) -> None:
     """Eight spans of one file: one reading, none when nothing changed, and the models of eight daily files."""
-    daily = project.run(name="daily")
+    daily = project.run(name="daily", until="trainer")
     reads.clear()
     project.replace("{YYYY}-{MM}-{DD}.csv", "{YYYY}-{MM}.csv")
     one_file(project, range(1, 9))
-    monthly = project.run(name="monthly")
+    monthly = project.run(name="monthly", until="trainer")
     assert reads == ["2024-01.csv"]
     assert monthly["trainer"].summary == daily["trainer"].summary
     assert project.states(monthly)["statistics_gen"] == "CACHED"
-    assert set(project.states(project.run(name="again")).values()) == {"CACHED"}
+    assert set(project.states(project.run(name="again", until="trainer")).values()) == {"CACHED"}
     assert reads == ["2024-01.csv"]
     one_file(project, range(1, 10))
-    later = project.run(LATER, name="later")
+    later = project.run(LATER, name="later", until="statistics_gen")
     assert reads == ["2024-01.csv", "2024-01.csv"]
     assert later["statistics_gen"].summary == "8 spans, 1 new"
 
@@ -79,7 +79,7 @@ def test_hourly_spans_train_and_evaluate(project: Project, reads: list[str]) -> 
     """A day of hours from daily files: each hour is a span, each file is read once."""
     project.replace("span: P1D", "span: PT1H")
     project.replace("{train: P4D, eval: P4D}", "{train: PT24H, eval: PT24H}")
-    results = project.run()
+    results = project.run(until="evaluator")
     assert results["example_gen"].summary == "48 spans, 48 new"
     assert reads == ["2024-01-07.csv", "2024-01-08.csv", "2024-01-09.csv"]
 
@@ -113,7 +113,7 @@ def test_a_keyed_hash_splits_the_rows_of_the_same_spans(project: Project) -> Non
         (examples, *_) = session.metadata.find_artifacts(type=ArtifactType.EXAMPLES)
     assert (model.properties["rows"], evaluation.properties["rows"]) == (len(train), len(judged))
     assert sum(examples.properties["splits"].values()) == examples.properties["rows"]  # type: ignore[union-attr]
-    project.run(LATER, name="later")
+    project.run(LATER, name="later", until="evaluator")
     with project.session() as session:
         newest = session.metadata.find_artifacts(type=ArtifactType.EVALUATION)[0]
     assert newest.properties["baseline"] == model.id
@@ -153,8 +153,8 @@ def test_a_key_for_training_and_evaluation_stops_the_run(project: Project, split
 def test_a_column_splits_the_rows(project: Project) -> None:
     """Two kinds of rows are used and a third is neither: the numbers say so."""
     split_by_column(project)
-    results = project.run()
-    assert results["pusher"].state.value == "COMPLETE"
+    results = project.run(until="evaluator")
+    assert results["evaluator"].state.value == "COMPLETE"
     with project.session() as session:
         (model,) = session.metadata.find_artifacts(type=ArtifactType.MODEL)
         (evaluation,) = session.metadata.find_artifacts(type=ArtifactType.EVALUATION)
