@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,5 +24,14 @@ def with_label(rows: pa.RecordBatch, data: Data) -> pa.RecordBatch:
     if pa.types.is_floating(outcome.type):
         outcome = pc.if_else(pc.is_nan(outcome), None, outcome)
     if label.above is not None:
-        outcome = pc.greater(outcome, pa.scalar(label.above, pa.float64()))
-    return rows.append_column(label.name, outcome.cast(label_type(data)))
+        outcome = _above(outcome, label.above)
+    return rows.append_column(label.name, outcome.cast(label_type(data), safe=False))
+
+
+def _above(outcome: pa.Array, threshold: float) -> pa.Array:
+    """Whether each number is greater; whole ones exactly, for beyond 2**53 there are more of them than floats."""
+    if not pa.types.is_integer(outcome.type):
+        return pc.greater(outcome, pa.scalar(threshold, pa.float64()))
+    if not -(2.0**63) <= threshold < 2.0**63:
+        return pc.if_else(outcome.is_valid(), threshold < 0, pa.scalar(None, pa.bool_()))
+    return pc.greater(outcome, pa.scalar(math.floor(threshold), pa.int64()))

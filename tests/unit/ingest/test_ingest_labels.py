@@ -75,3 +75,13 @@ def test_what_can_be_no_label_is_a_configuration_error(label: dict[str, Any]) ->
     with pytest.raises(ConfigError) as caught:
         labels([None], pa.null(), label)
     assert caught.value.where.startswith("data.label.")
+
+
+def test_whole_outcomes_beyond_what_floats_tell_apart_are_compared_exactly() -> None:
+    """An integer of 64 bits is above or not, whatever its size; a threshold between two is between them."""
+    data = data_with({"name": "y", "column": "id", "above": 15.5})
+    values = pa.array([2**63 - 1, -(2**63), 15, 16, None], pa.int64())
+    assert with_label(pa.record_batch({"id": values}), data)["y"].to_pylist() == [1, 0, 0, 1, None]
+    for above, expected in ((1e30, [0, None]), (-1e30, [1, None])):
+        data = data_with({"name": "y", "column": "id", "above": above})
+        assert with_label(pa.record_batch({"id": values[3:]}), data)["y"].to_pylist() == expected
