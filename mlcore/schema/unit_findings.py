@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import log
-from statistics import median
+
+import numpy as np
 
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
 from mlcore.schema.column_findings import FEWEST_ROWS
@@ -136,6 +137,6 @@ def _ratio(observed: FeatureSummary, reference: FeatureSummary, *, alike: float)
     ratios = [now / before for now, before in pairs if now * before > 0]
     if len(ratios) < _FEWEST_DECILES:
         return None
-    middle = median(ratios)
+    middle = float(np.median(ratios))
     agreeing = [ratio for ratio in ratios if middle / alike <= ratio <= middle * alike]
     return middle if len(agreeing) >= len(ratios) - 1 else None
