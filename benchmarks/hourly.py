@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,6 @@ from textwrap import dedent
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.append(sys.path.pop(0))  # beside this file lies one that is named as a module of the standard library
-
-from pipeline import Meter
 
 from mlcore.core.window import iso, parse_moment
 
@@ -92,7 +91,8 @@ def run(options: argparse.Namespace) -> None:
     settings = Settings(project=home, home=home / "home", artifacts=str(home / "artifacts"), database_url=options.url)
     config = load_pipeline(home / "config" / "pipelines" / "hourly.yaml")
     request = RunRequest(pipeline="hourly", run=options.only, as_of=parse_moment(options.only))
-    meter, started = Meter(), time.monotonic()
+    meter = runpy.run_path(str(Path(__file__).with_name("pipeline.py")))["Meter"]()
+    started = time.monotonic()
     with open_session(settings) as session:
         run_graph(session, config, retraining_graph(config), request=request, observer=meter)
     wall = time.monotonic() - started
