@@ -30,8 +30,15 @@ def previous_statistics(session: Session, config: PipelineConfig, read: Sequence
             for span, versions in recorded.items()
             for version in _version_before(versions, now[span])
         }
-        examples = _made(connection, config, before, ArtifactType.SOURCE_FILE, ArtifactType.EXAMPLES)
-        profiled = {(span, artifact.digest) for span, artifact in examples.items()}
+        earlier = _made(connection, config, before, ArtifactType.SOURCE_FILE, ArtifactType.EXAMPLES)
+        corrected = {(span, now[span].digest) for span in earlier}
+        present = _made(connection, config, corrected, ArtifactType.SOURCE_FILE, ArtifactType.EXAMPLES)
+        # the same rows in other bytes are no correction
+        profiled = {
+            (span, artifact.digest)
+            for span, artifact in earlier.items()
+            if span not in present or present[span].digest != artifact.digest
+        }
         statistics = _made(connection, config, profiled, ArtifactType.EXAMPLES, ArtifactType.STATISTICS)
     kept = []
     for span in sorted(statistics):
