@@ -30,7 +30,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     yield place
-    subprocess.run(["umount", place], check=True)
+    subprocess.run(["umount", "--lazy", place], check=True)  # a process of the run may be ending still
 
 
 def test_a_disk_that_fills_up_stops_a_run_in_words_and_loses_nothing(project: Project, disk: Path) -> None:
