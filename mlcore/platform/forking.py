@@ -110,14 +110,15 @@ def fork(work: Callable[[], None], *, log: Path, before: Callable[[], None] = la
         _redirect(log)
         before()
         _die_with_forking_parent()
-        code = _exit_code_of(work)
+        code = exit_code_of(work)
     except BaseException:  # whatever it is: never back into the parent's code
         traceback.print_exc()
         code = 1
     os._exit(code)
 
 
-def _exit_code_of(work: Callable[[], None]) -> int:
+def exit_code_of(work: Callable[[], None]) -> int:
+    """Do the work of a whole process: its exit code, when all that waited for the end was done and written."""
     try:
         work()
         code = 0

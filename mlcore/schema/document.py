@@ -19,7 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from mlcore.core.types import Json
 from mlcore.errors import quoted
 from mlcore.schema.constraints import InvalidSchema
-from mlcore.schema.schema import FEATURE_KEYS, Feature, Schema
+from mlcore.schema.schema import FEATURE_KEYS, Schema
 
 VERSION = 2
 _KEYS = ("version", "default_environment", "dataset_constraints", "severity", "domains", "features", "extra")
@@ -45,15 +45,6 @@ def to_document(schema: Schema) -> dict[str, Json]:
         document["domains"] = domains
     document["features"] = blocks
     return document
-
-
-def feature_block(feature: Feature) -> dict[str, Json]:
-    """The block of one feature, without its name; a shared domain is named, its values are not."""
-    features = to_document(Schema(features=(feature,)))["features"]
-    assert isinstance(features, dict)
-    block = features[feature.name]
-    assert isinstance(block, dict)
-    return block
 
 
 def from_document(document: Any) -> Schema:

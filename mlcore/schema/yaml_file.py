@@ -33,16 +33,6 @@ _LONGEST_KEY = 1_000
 """Of a key in one line; YAML says 1,024."""
 
 
-def read_yaml(path: Path) -> Schema:
-    """The schema of a file.
-
-    Raises:
-        DataError: The file cannot be read.
-        InvalidSchema: It is no schema; the message names the line or the key.
-    """
-    return parse_yaml(read_text(path), where=str(path))
-
-
 def read_text(path: Path) -> str:
     """The text of a file.
 

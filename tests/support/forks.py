@@ -6,7 +6,6 @@ Airflow's scheduler starts tasks in the same way (:mod:`mlcore.platform.forking`
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import signal
@@ -14,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -117,19 +115,9 @@ def _become(job: Mapping[str, Any], outputs: list[int]) -> None:
     sys.argv = ["mlcore", *job["arguments"]]
     exec(job["before"], {})
     from mlcore.cli.main import run
+    from mlcore.platform.forking import exit_code_of
 
-    code = 0
-    try:
-        run()
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else int(left.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    os._exit(exit_code_of(run))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def test_the_best_trial_wins():
     tuned = tune(ridge(), make_folds())
     complete = [trial for trial in tuned.trials if trial.state == "complete"]
     assert len(tuned.trials) == 12
-    assert tuned.value == min(trial.value for trial in complete) == np.mean(complete[0].values) or complete
+    assert tuned.value == min(trial.value for trial in complete)
+    assert all(trial.value == np.mean(trial.values) for trial in complete)
     assert tuned.value < 1.2
     assert 0.01 <= tuned.params["alpha"] <= 1e5
     assert all(len(trial.values) == 3 for trial in complete)
