@@ -178,7 +178,21 @@ class MetadataStore:
 
     def inputs(self, execution_id: int) -> dict[str, tuple[Artifact, ...]]:
         """What an execution read, by input name, in order."""
-        return self._events([execution_id], (EventType.INPUT.value,))[execution_id]
+        return self.inputs_of([execution_id])[execution_id]
+
+    def inputs_of(self, execution_ids: Sequence[int]) -> dict[int, dict[str, tuple[Artifact, ...]]]:
+        """The inputs of several executions in one query."""
+        return self._events(execution_ids, (EventType.INPUT.value,))
+
+    def producers(self, artifact_ids: Sequence[int]) -> dict[int, Execution]:
+        """The execution that made each artifact, by the artifact's id; source files have none."""
+        query = (
+            select(event.c.artifact_id, execution)
+            .join(execution, execution.c.id == event.c.execution_id)
+            .where(event.c.artifact_id.in_(artifact_ids), event.c.type == EventType.OUTPUT.value)
+        )
+        with self.begun() as connection:
+            return {row.artifact_id: to_execution(row) for row in connection.execute(query)}
 
     def _events(self, execution_ids: Sequence[int], types: Sequence[str]) -> dict[int, dict[str, tuple[Artifact, ...]]]:
         query = (

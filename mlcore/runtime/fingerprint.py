@@ -13,6 +13,8 @@ from mlcore.core.digests import digest_bytes, digest_json
 from mlcore.core.types import Artifact, Json
 
 _ROOT = Path(mlcore.__file__).parent
+MADE_BY = "made_by"
+"""In an execution's origin: what :func:`made_by` told of the code that ran."""
 
 
 @cache
@@ -38,14 +40,21 @@ def _version(name: str) -> str | None:
         return None
 
 
+def made_by(component: Component | SpanComponent) -> dict[str, Json]:
+    """Digest of the code and versions of the libraries that decide a component's outputs."""
+    own_module = type(component).__module__.removeprefix("mlcore.")
+    return {
+        "code": code_digest((own_module, *component.code)),
+        "libraries": library_versions(component.libraries),
+    }
+
+
 def fingerprint(component: Component | SpanComponent, inputs: Mapping[str, Sequence[Artifact]]) -> str:
     """Hash of a component's name and code, its parameters and its inputs' content digests, in order."""
-    own_module = type(component).__module__.removeprefix("mlcore.")
     return digest_json(
         {
             "component": type(component).__name__,
-            "code": code_digest((own_module, *component.code)),
-            "libraries": library_versions(component.libraries),
+            **made_by(component),
             "parameters": dict(component.parameters),
             "inputs": {key: [artifact.digest for artifact in artifacts] for key, artifacts in inputs.items()},
         }

@@ -26,7 +26,8 @@ from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifac
 from mlcore.errors import ArtifactMissing, MlcoreError, SpansAwaited
 from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.runtime.attempts import attempt
-from mlcore.runtime.fingerprint import code_digest, fingerprint
+from mlcore.runtime.environment import ENVIRONMENT, present_environment, write_environment
+from mlcore.runtime.fingerprint import MADE_BY, code_digest, fingerprint, made_by
 from mlcore.runtime.logs import log_context
 from mlcore.runtime.pipeline import Graph, Node
 from mlcore.runtime.resolve import Resolver
@@ -141,7 +142,7 @@ def _launch(
         run=request.run,
         fingerprint=fingerprint(component, inputs) if component.cacheable else None,
         parameters=dict(component.parameters),
-        origin={**request.origin, "node": node.name},
+        origin={**request.origin, "node": node.name, MADE_BY: made_by(component)},
     )
     reused = _reuse(session, execution, inputs)
     if reused is not None:
@@ -195,14 +196,19 @@ def _scratch(session: Session, component: Component, execution: NewExecution) ->
 def _run(session: Session, component: Component, execution_id: int, inputs: Inputs) -> None:
     pipeline = component.request.pipeline
     prefix = session.artifacts.fresh(pipeline, type(component).__name__, execution_id)
-    uris = {key: f"{prefix}/{key}" for key in component.outputs}
+    types = {**component.outputs}
+    if ArtifactType.MODEL in types.values():
+        types[ENVIRONMENT] = ArtifactType.ENVIRONMENT
+    uris = {key: f"{prefix}/{key}" for key in types}
     outputs = {key: Output(path=session.artifacts.folder(uri)) for key, uri in uris.items()}
     with session.artifacts.writing(prefix):
         component.run(inputs, outputs)
+        if ENVIRONMENT in types:
+            write_environment(outputs[ENVIRONMENT].path, present_environment(session.project))
     published = {
         key: [
             NewArtifact(
-                type=component.outputs[key],
+                type=types[key],
                 uri=uris[key],
                 digest=session.artifacts.seal(uris[key]),
                 pipeline=pipeline,

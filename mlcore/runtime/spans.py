@@ -16,7 +16,7 @@ from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifac
 from mlcore.errors import ArtifactMissing, MetadataError
 from mlcore.metadata.store import Publication
 from mlcore.runtime.attempts import attempt
-from mlcore.runtime.fingerprint import fingerprint
+from mlcore.runtime.fingerprint import MADE_BY, fingerprint, made_by
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources import check_present
 from mlcore.runtime.waiting import waiting
@@ -158,5 +158,5 @@ def _execution(component: SpanComponent, request: RunRequest, *, fingerprint: st
         run=request.run,
         fingerprint=fingerprint,
         parameters=dict(component.parameters),
-        origin=dict(request.origin),
+        origin={**request.origin, MADE_BY: made_by(component)},
     )

@@ -1,0 +1,156 @@
+"""What was installed where a model was made: its environment lock, an artifact beside the model.
+
+    environment/
+    ├── environment.json    Python, platform, linear algebra, the project's lock file, every distribution
+    └── requirements.txt    the distributions, as pip and uv install them
+
+It is no part of the model's digest, or equal models of two machines would be two versions.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import mlcore
+from mlcore.artifacts.digests import digest_file
+from mlcore.core.digests import canonical_json
+from mlcore.core.types import Json
+from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+
+ENVIRONMENT = "environment"
+"""Output name of every execution that makes a model."""
+
+ENVIRONMENT_FILE = "environment.json"
+REQUIREMENTS_FILE = "requirements.txt"
+LOCK_FILE = "requirements.lock"
+_SHOWN = 8
+_OWN = "mlcore"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """One environment.
+
+    Attributes:
+        mlcore: Version of this library.
+        python: Implementation and version, for instance ``CPython 3.11.9``.
+        platform: System, processor family and C library.
+        blas: The linear algebra libraries loaded: name, version, and the processor they chose their code for.
+        lock: Digest of the project's ``requirements.lock``; empty where there is none.
+        distributions: Version by name of everything installed.
+    """
+
+    mlcore: str
+    python: str
+    platform: str
+    blas: tuple[str, ...]
+    lock: str
+    distributions: Mapping[str, str]
+
+    def to_document(self) -> dict[str, Json]:
+        """For programs."""
+        return {**asdict(self), "blas": list(self.blas), "distributions": dict(self.distributions)}
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Environment:
+        """Parse what was written.
+
+        Raises:
+            ArtifactCorrupt: It is something else.
+        """
+        try:
+            document: dict[str, Any] = json.loads(data)
+            known = {name.name: document[name.name] for name in fields(cls)}
+            known["distributions"] = {str(name): str(found) for name, found in known["distributions"].items()}
+            return cls(**{**known, "blas": tuple(map(str, known["blas"]))})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ArtifactCorrupt(f"an environment lock cannot be read: {quoted(str(error))}") from error
+
+    def differences(self, other: Environment) -> tuple[str, ...]:
+        """What is another in ``other``, in words: first what decides most."""
+        own, others = asdict(self), asdict(other)
+        found = [
+            f"{name} {_told(own[name])}, now {_told(others[name])}"
+            for name in ("mlcore", "python", "platform", "blas")
+            if own[name] != others[name]
+        ]
+        names = sorted(self.distributions.keys() | other.distributions.keys())
+        mine, theirs = self.distributions, other.distributions
+        changed = [name for name in names if mine.get(name) != theirs.get(name) and name != _OWN]
+        found += [f"{name} {mine.get(name, 'absent')}, now {theirs.get(name, 'absent')}" for name in changed]
+        return tuple(found)
+
+
+def present_environment(project: Path) -> Environment:
+    """The environment of this process.
+
+    Args:
+        project: The folder that may hold the lock file.
+    """
+    lock = project / LOCK_FILE
+    return Environment(
+        mlcore=mlcore.__version__,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        platform=" ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver()))),
+        blas=_blas(),
+        lock=digest_file(lock) if lock.is_file() else "",
+        distributions=_installed(),
+    )
+
+
+def write_environment(folder: Path, environment: Environment) -> None:
+    """Write the lock into a folder that exists."""
+    (folder / ENVIRONMENT_FILE).write_bytes(canonical_json(environment.to_document()))
+    pinned = [f"{name}=={version}" for name, version in environment.distributions.items() if name != _OWN]
+    (folder / REQUIREMENTS_FILE).write_text("".join(f"{line}\n" for line in pinned), encoding="utf-8")
+
+
+def read_environment(folder: Path) -> Environment:
+    """The lock of a folder.
+
+    Raises:
+        ArtifactMissing: The file is not there.
+        ArtifactCorrupt: It is something else.
+    """
+    path = folder / ENVIRONMENT_FILE
+    try:
+        return Environment.from_json(path.read_bytes())
+    except OSError as error:
+        raise ArtifactMissing(f"cannot open an environment lock: {error.strerror or error}", where=str(path)) from error
+
+
+def shortened(differences: tuple[str, ...]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(differences) - _SHOWN
+    return "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _installed() -> dict[str, str]:
+    """The first of each name is the one that is imported."""
+    found: dict[str, str] = {}
+    for distribution in distributions():
+        name = str(distribution.metadata["Name"] or "").lower().replace("_", "-").replace(".", "-")
+        if name:
+            found.setdefault(name, distribution.version)
+    return dict(sorted(found.items()))
+
+
+def _blas() -> tuple[str, ...]:
+    from threadpoolctl import threadpool_info
+
+    found = (
+        (info.get("internal_api"), info.get("version"), info.get("architecture"))
+        for info in threadpool_info()
+        if info.get("user_api") == "blas"
+    )
+    return tuple(sorted({" ".join(str(part) for part in parts if part) for parts in found}))
+
+
+def _told(value: Any) -> str:
+    return str(value) if isinstance(value, str) else ", ".join(map(str, value)) or "none"
