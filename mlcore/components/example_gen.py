@@ -39,8 +39,8 @@ class ExampleGen(SpanComponent):
     @property
     def parameters(self) -> Mapping[str, Json]:
         data: dict[str, Json] = self.config.data.model_dump(mode="json")
-        for key in ("complete", "serving"):
-            del data[key]  # which say when spans are used and what they are compared with, not what is in them
+        for key in ("complete", "serving", "history"):
+            del data[key]  # which say when spans are used and what comes to them, not what is read of them
         source = self.config.data.source
         return {**data, "source": source.model_dump(mode="json", exclude=source.places)}
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from mlcore.config.fields import Delay, Duration, Length, Pattern, Section
+from mlcore.config.fields import Delay, Duration, Length, Name, Pattern, Section
+from mlcore.config.history import History
 from mlcore.config.sources import Source
 from mlcore.core.window import Grain, check_grain
 from mlcore.errors import WindowError
@@ -186,6 +187,19 @@ class Data(Section):
     max_bad_fraction: float = Field(
         default=0.0, ge=0, lt=1, description="So much of a span's rows may be bad: they go to quarantine"
     )
+    history: dict[Name, History] = Field(
+        default_factory=dict, description="Columns made of earlier rows of the same key, by name"
+    )
+
+    @property
+    def all_columns(self) -> dict[str, ColumnType]:
+        """Types by name of the columns of the source, and of those that are made of a row's past."""
+        return self.columns | {name: one.gives(self.columns) for name, one in self.history.items()}
+
+    @property
+    def look_back(self) -> timedelta:
+        """How far before a row its past is looked at; zero where nothing is made of it."""
+        return max((one.over for one in self.history.values()), default=timedelta(0))
 
     @property
     def task(self) -> Task:
@@ -215,6 +229,33 @@ class Data(Section):
                 return () if {*self.key, self.event_timestamp} <= set(together) else together
 
     @model_validator(mode="after")
+    def _history_is_known(self) -> Data:
+        """What is made of the past is made of columns that are there, and of values that were known."""
+        label = self.label
+        for name, one in self.history.items():
+            if name in self.columns or name == label.name:
+                raise ValueError(f"history.{name}: there is a column of this name already")
+            try:
+                one.gives(self.columns)
+            except ValueError as error:
+                raise ValueError(f"history.{name}.{error}") from None
+            if label.column in one.by:
+                raise ValueError(f"history.{name}.by: {label.column!r} is the label's: a row's own is not known")
+            if isinstance(self.split, ColumnSplit) and self.split.column in (one.column, *one.by):
+                raise ValueError(f"history.{name}: column {self.split.column!r} splits the rows: nothing is made of it")
+            delay = one.known_after(outcome=label.column, label_delay=label.delay)
+            if one.column == label.column and delay < label.delay:
+                raise ValueError(
+                    f"history.{name}.delay: {label.column!r} is the label's, and known after data.label.delay"
+                    f" ({label.delay}), not after {delay}"
+                )
+            if one.over <= delay:
+                raise ValueError(
+                    f"history.{name}.over: nothing of the last {one.over} is known, as values are known after {delay}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _columns_exist(self) -> Data:
         for name, column in (
             *((f"complete.columns.{index}", column) for index, column in enumerate(self.complete.columns)),
@@ -224,8 +265,9 @@ class Data(Section):
             ("label.column", self.label.column),
             *((f"key.{index}", column) for index, column in enumerate(self.key)),
         ):
-            if column not in self.columns:
-                raise ValueError(f"{name}: column {column!r} is not in data.columns ({', '.join(self.columns)})")
+            known = self.all_columns if name.startswith("serving.columns.") else self.columns
+            if column not in known:
+                raise ValueError(f"{name}: column {column!r} is not in data.columns ({', '.join(known)})")
         if self.columns[self.event_timestamp] != "timestamp":
             raise ValueError(f"event_timestamp: column {self.event_timestamp!r} must be of type timestamp")
         if self.serving is not None:

@@ -90,13 +90,16 @@ class PipelineConfig(Section):
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """The columns that features are made of, in the data's order."""
+        """The columns that features are made of, in the data's order, those made of a row's past last."""
         used = {column for name, feature in self.features.items() for column in feature.columns_of(name)}
-        return tuple(name for name in self.data.columns if name in used)
+        return tuple(name for name in self.data.all_columns if name in used)
 
     @property
     def serving(self) -> PipelineConfig | None:
-        """The pipeline with the serving log in the place of its data; its label's column is not there."""
+        """The pipeline with the serving log in the place of its data; its label's column is not there.
+
+        What is made of a row's past is logged as the model was given it.
+        """
         log = self.data.serving
         if log is None:
             return None
@@ -105,7 +108,8 @@ class PipelineConfig(Section):
         data = self.data.model_copy(
             update={
                 "source": log.source,
-                "columns": {name: kind for name, kind in self.data.columns.items() if name in kept},
+                "columns": {name: kind for name, kind in self.data.all_columns.items() if name in kept},
+                "history": {},
                 "event_timestamp": moment,
                 "key": key,
                 "complete": Complete(),
@@ -132,7 +136,7 @@ class PipelineConfig(Section):
 
     @model_validator(mode="after")
     def _references_exist(self) -> PipelineConfig:
-        columns = self.data.columns
+        columns = self.data.all_columns
         for name, feature in self.features.items():
             for column in feature.columns_of(name):
                 self._check_column(name, column)
@@ -158,7 +162,7 @@ class PipelineConfig(Section):
             raise ValueError("model.calibration: the label is an amount (data.label.task: regression), no class")
 
     def _check_column(self, name: str, column: str) -> None:
-        columns = self.data.columns
+        columns = self.data.all_columns
         if column not in columns:
             raise ValueError(f"features.{name}: column {column!r} is not in data.columns ({', '.join(columns)})")
         if column == self.data.label.column:

@@ -64,7 +64,7 @@ def report_columns(
     """
     kept = ((name, feature) for name, feature in config.features.items() if name not in without)
     read = dict.fromkeys(column for name, feature in kept for column in feature.columns_of(name))
-    kinds = config.data.columns
+    kinds = config.data.all_columns
     return tuple(dict.fromkeys([*(name for name in read if kinds[name] not in ("date", "timestamp")), *extra]))
 
 

@@ -39,7 +39,7 @@ def specs_of(config: PipelineConfig) -> tuple[FeatureSpec, ...]:
     data = config.data
     text = data.label.above is None and data.columns[data.label.column] == "string"
     source = Source(
-        columns=data.columns,
+        columns=data.all_columns,
         label=data.label.name,
         outcome=data.label.column,
         key=data.key,
