@@ -1,1 +1,1 @@
-"""Apache Beam: pipeline options, sources, sinks. It combines any accumulator and knows none."""
+"""Apache Beam: pipeline options, files, jobs. It combines any accumulator and converts any rows, and knows none."""

@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from mlcore.beam.engine import prepared
-from mlcore.beam.failures import Failure, raise_recorded, record_of
-from mlcore.beam.files import batches, parts, place, write
-from mlcore.beam.options import LOCAL
+from mlcore.beam.failures import Failure, record_of
+from mlcore.beam.files import batches, place, write
+from mlcore.beam.jobs import PART_ROWS, Divide, Place, WriteFailures, running
 from mlcore.config.beam import Beam
-from mlcore.errors import UNWRITABLE_NEXT, ArtifactError, EngineError, MlcoreError, quoted
+from mlcore.errors import MlcoreError
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-PART_ROWS = 1 << 20
-"""A shard of more rows is read in parts of about so many, by as many workers as there are."""
-_MOST_QUOTED = 600
 Make = Callable[[Iterable[pa.RecordBatch]], bytes]
 
 
@@ -80,21 +76,12 @@ def accumulate(
         return
     target = place(shards[0].target)
     failures = target.with_name(f".{target.name}-failures")
-    failures.unlink(missing_ok=True)
-    with prepared(engine) as options:
-        try:
-            stages = _Stages(_Divide(part_rows), _Accumulate(make, columns, dictionaries), _Write(fold))
-            _run(shards, stages, _WriteFailures(str(failures)), options)
-        except ArtifactError as error:  # not even the failures could be written; the runner kept the first line only
-            raise ArtifactError(error.what, where=str(target), next_step=UNWRITABLE_NEXT) from error
-        except Exception as error:
-            if engine is None or engine.runner == LOCAL.runner:
-                raise  # in this process it is what was raised
-            raise _job_failed(engine, error) from error
-    raise_recorded(failures)
+    stages = _Stages(Divide(part_rows), _Accumulate(make, columns, dictionaries), _Write(fold))
+    with running(engine, failures) as options:
+        _run(shards, stages, WriteFailures(str(failures)), options)
 
 
-def _run(shards: Sequence[Shard], stages: _Stages, fail: _WriteFailures, options: PipelineOptions) -> None:
+def _run(shards: Sequence[Shard], stages: _Stages, fail: WriteFailures, options: PipelineOptions) -> None:
     import apache_beam as beam
 
     with beam.Pipeline(options=options) as pipeline:
@@ -111,32 +98,8 @@ def _run(shards: Sequence[Shard], stages: _Stages, fail: _WriteFailures, options
         )
 
 
-def _job_failed(engine: Beam, error: Exception) -> EngineError:
-    return EngineError(
-        f"the Beam job failed on {engine.runner}: {quoted(str(error), _MOST_QUOTED)}",
-        where=str(engine.options.get("flink_master") or engine.options.get("spark_master_url") or engine.runner),
-        next_step="look into the logs of the cluster and of its Python workers; nothing was published, run again",
-    )
-
-
-Place = tuple[int, int]
-"""In the order of folding: the shard's index, and its part's."""
 Keyed = tuple[tuple[str, str], tuple[Place, bytes, Failure]]
 """Key and target; the place, and the state or why there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Divide:
-    part_rows: int
-
-    def __call__(self, element: tuple[int, Shard]) -> Iterator[tuple[Place, Shard, range | None]]:
-        index, shard = element
-        try:
-            divided: Sequence[range | None] = parts(shard.path, self.part_rows)
-        except MlcoreError:
-            divided = [None]  # reading it will say what is wrong
-        for part, groups in enumerate(divided):
-            yield (index, part), shard, groups if len(divided) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +140,6 @@ class _Write:
 
 @dataclass(frozen=True, slots=True)
 class _Stages:
-    divide: _Divide
+    divide: Divide[Shard]
     accumulate: _Accumulate
     write: _Write
-
-
-@dataclass(frozen=True, slots=True)
-class _WriteFailures:
-    path: str
-
-    def __call__(self, element: tuple[str, Iterable[tuple[Place, Failure]]]) -> None:
-        _, failures = element
-        write(self.path, min(failures)[1].encode())

@@ -27,6 +27,7 @@ class StatisticsGen(SpanComponent):
         "accumulators",
         "beam.combine",
         "beam.files",
+        "beam.jobs",
         "ingest.quarantine",
     )
     libraries = ("pyarrow", "numpy")

@@ -13,7 +13,7 @@ class TransformAnalyzer(SpanComponent):
 
     input = ArtifactType.EXAMPLES
     output = ArtifactType.ANALYZER_STATE
-    code = ("transform", "accumulators", "beam.combine", "beam.files")  # where it runs changes nothing
+    code = ("transform", "accumulators", "beam.combine", "beam.files", "beam.jobs")  # where it runs changes nothing
     libraries = ("pyarrow", "numpy")
 
     @property

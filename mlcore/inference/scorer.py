@@ -1,0 +1,105 @@
+"""A released model that is ready to be asked: which columns it wants, and its answers as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mlcore.core.types import Json
+from mlcore.training.model import load_model, read_metadata
+from mlcore.training.predict import predict_scores
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+PREDICTION = "prediction"
+PROBABILITY = "probability"
+VERSION = "model_version"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """A model and what its answers mean.
+
+    Attributes:
+        pipeline: The exported pipeline: the transform and the estimator.
+        classes: The label's values in the order of the probabilities; none where it is a number.
+        version: The model's number in the registry, told with every prediction.
+    """
+
+    pipeline: Pipeline
+    classes: tuple[Json, ...]
+    version: int
+
+    @classmethod
+    def load(cls, folder: Path, *, version: int) -> Scorer:
+        """The model of a payload folder, audited before it is built.
+
+        Raises:
+            ArtifactMissing: A file is not there.
+            UntrustedModel: The file holds what is not on the allow-list.
+            ModelError: The file cannot be read.
+        """
+        return cls(pipeline=load_model(folder), classes=read_metadata(folder).classes, version=version)
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """The columns it reads, with the names of their types; whatever else a row has is left alone."""
+        contract: Mapping[str, str] = self.pipeline[0].graph.contract
+        return contract
+
+    @cached_property
+    def answers(self) -> pa.Schema:
+        """The columns of its answers.
+
+        ``prediction``, of a regressor the number and of a classifier the most probable class; ``probability`` where
+        the classes are 0 and 1, or ``probability_<class>`` for every class there is; and ``model_version``.
+        """
+        kind = pa.float64() if not self.classes else pa.array(list(self.classes)).type
+        chances = [pa.field(name, pa.float64()) for name in self._chances]
+        return pa.schema([pa.field(PREDICTION, kind), *chances, pa.field(VERSION, pa.int64())])
+
+    def answer(self, rows: pa.Table | pa.RecordBatch) -> pa.RecordBatch:
+        """What the model says of each row, bit for bit what it says of that row alone.
+
+        Raises:
+            DataError: A column that it reads is missing or of another type.
+            ModelError: The estimator refuses the rows.
+        """
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        scores = predict_scores(self.pipeline, table) if table.num_rows else self._nothing
+        version = np.full(len(scores), self.version, dtype=np.int64)
+        if not self.classes:
+            return pa.record_batch([pa.array(scores), pa.array(version)], self.answers)
+        chances = [scores] if scores.ndim == 1 else list(scores.T)
+        arrays = [pa.array(np.ascontiguousarray(chance)) for chance in chances]
+        return pa.record_batch([self._likeliest(scores), *arrays, pa.array(version)], self.answers)
+
+    @cached_property
+    def _chances(self) -> tuple[str, ...]:
+        if not self.classes:
+            return ()
+        if self._is_binary:
+            return (PROBABILITY,)
+        return tuple(f"{PROBABILITY}_{name}" for name in self.classes)
+
+    @cached_property
+    def _is_binary(self) -> bool:
+        """Whether scores are the probability of 1: the same question that ``predict_scores`` asks."""
+        return np.array_equal(np.asarray(self.classes, dtype=object), [0, 1])
+
+    @property
+    def _nothing(self) -> npt.NDArray[np.float64]:
+        return np.empty(0 if not self.classes or self._is_binary else (0, len(self.classes)))
+
+    def _likeliest(self, scores: npt.NDArray[np.float64]) -> pa.Array:
+        """The class of the highest probability, of equal ones the first; of two classes 1 from one half on."""
+        chosen = (scores >= 0.5).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
+        return pa.array(list(self.classes)).take(pa.array(chosen))
