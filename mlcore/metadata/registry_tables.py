@@ -31,6 +31,8 @@ model_version = Table(
     Column("version", Integer, primary_key=True),
     Column("artifact_id", BigInteger, ForeignKey("artifact.id"), nullable=False),
     Column("evaluation_id", BigInteger, ForeignKey("artifact.id"), nullable=False),
+    Column("schema_id", BigInteger, ForeignKey("artifact.id")),  # none: registered by an earlier release
+    Column("config", JSONB, nullable=False, server_default=text("'{}'")),  # the pipeline's file, as it was then
     Column("digest", Text, nullable=False),
     Column("train_start", _MOMENT, nullable=False),
     Column("train_end", _MOMENT, nullable=False),
@@ -49,6 +51,7 @@ alias = Table(
     Column("version", Integer, nullable=False),
     ForeignKeyConstraint(["pipeline", "version"], ["model_version.pipeline", "model_version.version"]),
     CheckConstraint("alias = lower(alias)", name="aliases_are_lower_case"),
+    CheckConstraint("alias ~ '^[a-z][a-z0-9_-]{0,62}$'", name="alias_is_a_name"),
 )
 alias_history = Table(
     "alias_history",
@@ -58,13 +61,21 @@ alias_history = Table(
     Column("alias", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("from_version", Integer),
-    Column("to_version", Integer, nullable=False),
+    Column("to_version", Integer),  # none: the alias is removed
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("evidence", JSONB, nullable=False, server_default=text("'{}'")),
     Column("moved_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     ForeignKeyConstraint(["pipeline", "to_version"], ["model_version.pipeline", "model_version.version"]),
-    CheckConstraint("kind IN ('PUSH', 'FORCE', 'ROLLBACK')", name="kind_known"),
+    ForeignKeyConstraint(
+        ["pipeline", "from_version"],
+        ["model_version.pipeline", "model_version.version"],
+        name="alias_history_from_version",
+    ),
+    CheckConstraint("kind IN ('PUSH', 'FORCE', 'ROLLBACK', 'SET', 'REMOVE')", name="kind_known"),
+    CheckConstraint("(alias = 'champion') = (kind IN ('PUSH', 'FORCE', 'ROLLBACK'))", name="kind_of_alias"),
+    CheckConstraint("(kind = 'REMOVE') = (to_version IS NULL)", name="removed_is_nowhere"),
+    CheckConstraint("alias NOT IN ('previous', 'latest') AND alias !~ '^v[0-9]+$'", name="alias_is_free"),
     Index("alias_history_by_alias", "pipeline", "alias", "id"),
 )
 push_history = Table(
@@ -78,7 +89,7 @@ push_history = Table(
     Column("run", Text, nullable=False),
     Column("pushed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     ForeignKeyConstraint(["pipeline", "version"], ["model_version.pipeline", "model_version.version"]),
-    CheckConstraint("outcome IN ('PROMOTED', 'UNCHANGED', 'WITHHELD')", name="outcome_known"),
+    CheckConstraint("outcome IN ('PROMOTED', 'UNCHANGED', 'WITHHELD', 'PENDING')", name="outcome_known"),
     Index("push_history_by_version", "pipeline", "version", "id"),
 )
 pin_history = Table(
@@ -92,4 +103,19 @@ pin_history = Table(
     Column("pinned_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     ForeignKeyConstraint(["pipeline", "version"], ["model_version.pipeline", "model_version.version"]),
     Index("pin_history_by_pipeline", "pipeline", "id"),
+)
+approval_history = Table(
+    "approval_history",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("pipeline", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("artifact_id", BigInteger, ForeignKey("artifact.id")),  # the Blessing
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("said_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("verdict IN ('REQUESTED', 'APPROVED', 'REJECTED')", name="verdict_known"),
+    CheckConstraint("(verdict = 'REQUESTED') = (artifact_id IS NULL)", name="verdict_is_a_blessing"),
+    Index("approval_history_by_digest", "pipeline", "digest", "id"),
 )

@@ -1,1 +1,1 @@
-"""The model registry: versions, the champion alias and its history."""
+"""The model registry: versions, aliases, approvals and their history."""

@@ -4,34 +4,103 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, insert, select
 
-from mlcore.metadata.registry_tables import model_version, push_history
+from mlcore.errors import MetadataError
+from mlcore.metadata.registry_tables import model_version
 from mlcore.registry import rows
-from mlcore.registry.records import Candidate, ModelVersion, MoveKind, Push, PushOutcome
+from mlcore.registry.names import CHALLENGER, CHAMPION
+from mlcore.registry.records import Candidate, ModelVersion, MoveKind, Push, PushOutcome, Verdict
 
 
 def promote(connection: Connection, candidate: Candidate) -> Push:
     """Register a candidate and move the champion alias to it; what came of it is recorded with the reason.
 
-    Withheld while the champion is pinned; and, unless forced, where the champion was trained on newer data or a person
-    took the alias from the candidate. Runs inside the caller's transaction; pushes of one pipeline wait for each other,
-    so there is one serial history.
+    Withheld while the champion is pinned; unless forced, where the champion was trained on newer data, a person took
+    the alias from the candidate, or one rejected it; pending where one has to approve of it and has not said anything,
+    forced or not. Runs inside the caller's transaction; pushes of one pipeline wait for each other, so there is one
+    serial history.
     """
     rows.serialize(connection, candidate.pipeline)
     version = _register(connection, candidate)
     push = _move(connection, candidate, version)
-    connection.execute(
-        insert(push_history).values(
-            pipeline=candidate.pipeline,
-            version=version,
-            outcome=push.outcome.value,
-            reason=push.reason,
-            run=candidate.run,
-        )
-    )
+    rows.add_push(connection, candidate.pipeline, push, candidate.run)
     return push
 
 
-def _move(connection: Connection, candidate: Candidate, version: int) -> Push:
+def decide(
+    connection: Connection,
+    pipeline: str,
+    version: ModelVersion,
+    *,
+    approved: bool,
+    artifact_id: int,
+    actor: str,
+    reason: str,
+) -> Push:
+    """Record what a person said of a version that waits for it; one that is approved is pushed then.
+
+    Args:
+        connection: The transaction that publishes the Blessing.
+        pipeline: Whose version.
+        version: Which.
+        approved: What was said.
+        artifact_id: The Blessing.
+        actor: Who said it.
+        reason: Why.
+
+    Raises:
+        MetadataError: The version waits for no approval.
+    """
+    rows.serialize(connection, pipeline)
+    check_pending(connection, version)
+    verdict = Verdict.APPROVED if approved else Verdict.REJECTED
+    rows.add_approval(
+        connection, pipeline, version.digest, verdict, actor=actor, reason=reason, artifact_id=artifact_id
+    )
+    candidate = Candidate(
+        **{
+            name: getattr(version, name)
+            for name in (
+                "pipeline", "artifact_id", "evaluation_id", "digest", "train_start", "train_end", "window_end", "run",
+            )
+        },
+        reason=f"approved by {actor}: {reason}",
+        needs_approval=True,
+        evidence={"evaluation": version.evaluation_id, "approval": artifact_id},
+    )  # fmt: skip
+    push = _move(connection, candidate, version.version, actor=actor)
+    rows.add_push(connection, pipeline, push, candidate.run)
+    return push
+
+
+def check_pending(connection: Connection, version: ModelVersion) -> None:
+    """That a version waits for a person.
+
+    Raises:
+        MetadataError: It does not: nobody is asked, or somebody has answered.
+    """
+    said = rows.approval(connection, version.pipeline, version.digest)
+    if said is None or said.verdict is not Verdict.REQUESTED:
+        name = f"version {version.version} of {version.pipeline}"
+        answered = said and f"{name} was {said.verdict.lower()} by {said.actor}: {said.reason}"
+        raise MetadataError(
+            answered or f"{name} waits for no approval",
+            next_step=f"mlcore models promote {version.pipeline} {version.version} --reason <why> moves the champion"
+            " by name",
+        )
+
+
+def objection(connection: Connection, candidate: Candidate) -> str:
+    """What speaks against a candidate's being champion, whatever a person says of it; empty for nothing."""
+    champion = rows.champion(connection, candidate.pipeline)
+    pin = rows.pin(connection, candidate.pipeline)
+    if pin is not None:
+        return f"{pin.actor} pinned version {pin.version}: {pin.reason}"
+    registered = rows.version_of(connection, candidate.pipeline, candidate.digest)
+    number = None if registered is None else registered.version
+    return "" if candidate.force else _objection(connection, candidate, number, champion)
+
+
+def _move(connection: Connection, candidate: Candidate, version: int, *, actor: str | None = None) -> Push:
     champion = rows.champion(connection, candidate.pipeline)
     if champion is not None and champion.version == version:
         return Push(outcome=PushOutcome.UNCHANGED, version=version, reason=f"version {version} is the champion already")
@@ -39,27 +108,76 @@ def _move(connection: Connection, candidate: Candidate, version: int) -> Push:
     if pin is not None:
         reason = f"withheld: {pin.actor} pinned version {pin.version}: {pin.reason}"
         return Push(outcome=PushOutcome.WITHHELD, version=version, reason=reason)
-    objection = _objection(connection, candidate, version, champion)
-    if objection and not candidate.force:
-        return Push(outcome=PushOutcome.WITHHELD, version=version, reason=f"withheld: {objection}")
+    against = _objection(connection, candidate, version, champion)
+    if against and not candidate.force:
+        return Push(outcome=PushOutcome.WITHHELD, version=version, reason=f"withheld: {against}")
+    evidence = dict(candidate.evidence)
+    if candidate.needs_approval:
+        said = rows.approval(connection, candidate.pipeline, candidate.digest)
+        if said is None or said.verdict is Verdict.REQUESTED:
+            return _ask(connection, candidate, version, asked=said is not None)
+        if said.verdict is Verdict.REJECTED:
+            against = f"rejected by {said.actor}: {said.reason}"
+        if against and not candidate.force:
+            clear_challenger(connection, candidate.pipeline, version, actor=said.actor, reason=against)
+            return Push(outcome=PushOutcome.WITHHELD, version=version, reason=f"withheld: {against}")
+        evidence["approval"] = said.artifact_id
     rows.move(
         connection,
         candidate.pipeline,
-        MoveKind.FORCE if objection else MoveKind.PUSH,
-        champion,
-        version,
-        actor=candidate.run,
+        CHAMPION,
+        MoveKind.FORCE if against else MoveKind.PUSH,
+        start=champion.version if champion else None,
+        end=version,
+        actor=actor or candidate.run,
         reason=candidate.reason,
-        evidence=candidate.evidence,
+        evidence=evidence,
     )
+    clear_challenger(connection, candidate.pipeline, version, actor=actor or candidate.run, reason="it is the champion")
     return Push(outcome=PushOutcome.PROMOTED, version=version, reason=candidate.reason)
 
 
-def _objection(connection: Connection, candidate: Candidate, version: int, champion: ModelVersion | None) -> str:
+def clear_challenger(connection: Connection, pipeline: str, version: int, *, actor: str, reason: str) -> None:
+    """Take the challenger alias from a version that challenges nobody any more."""
+    if rows.placed(connection, pipeline).get(CHALLENGER) == version:
+        rows.move(
+            connection, pipeline, CHALLENGER, MoveKind.REMOVE, start=version, end=None, actor=actor, reason=reason
+        )
+
+
+def _ask(connection: Connection, candidate: Candidate, version: int, *, asked: bool) -> Push:
+    """A person is asked once; until there is an answer the version is the challenger."""
+    if not asked:
+        rows.add_approval(
+            connection,
+            candidate.pipeline,
+            candidate.digest,
+            Verdict.REQUESTED,
+            actor=candidate.run,
+            reason=candidate.reason,
+        )
+    challenger = rows.placed(connection, candidate.pipeline).get(CHALLENGER)
+    if challenger != version:
+        rows.move(
+            connection,
+            candidate.pipeline,
+            CHALLENGER,
+            MoveKind.SET,
+            start=challenger,
+            end=version,
+            actor=candidate.run,
+            reason="it waits for approval",
+            evidence=candidate.evidence,
+        )
+    reason = f"awaiting approval: mlcore models approve {candidate.pipeline} {version} --reason <why>"
+    return Push(outcome=PushOutcome.PENDING, version=version, reason=reason)
+
+
+def _objection(connection: Connection, candidate: Candidate, version: int | None, champion: ModelVersion | None) -> str:
     if champion is not None and champion.train_end > candidate.train_end:
         return (
             f"champion {champion.version} was trained on data up to {champion.train_end:%Y-%m-%d}, "
-            f"version {version} up to {candidate.train_end:%Y-%m-%d}"
+            f"{'the model' if version is None else f'version {version}'} up to {candidate.train_end:%Y-%m-%d}"
         )
     if version in rows.champion_reign(connection, candidate.pipeline).left_behind:
         return f"a person took the alias from version {version}"
@@ -68,13 +186,9 @@ def _objection(connection: Connection, candidate: Candidate, version: int, champ
 
 def _register(connection: Connection, candidate: Candidate) -> int:
     """The version of the candidate's digest, a new one when it has none."""
-    known = connection.scalar(
-        select(model_version.c.version).where(
-            model_version.c.pipeline == candidate.pipeline, model_version.c.digest == candidate.digest
-        )
-    )
+    known = rows.version_of(connection, candidate.pipeline, candidate.digest)
     if known is not None:
-        return int(known)
+        return known.version
     newest = connection.scalar(
         select(func.coalesce(func.max(model_version.c.version), 0)).where(
             model_version.c.pipeline == candidate.pipeline
@@ -87,6 +201,8 @@ def _register(connection: Connection, candidate: Candidate) -> int:
             version=version,
             artifact_id=candidate.artifact_id,
             evaluation_id=candidate.evaluation_id,
+            schema_id=candidate.schema_id,
+            config=dict(candidate.config),
             digest=candidate.digest,
             train_start=candidate.train_start,
             train_end=candidate.train_end,

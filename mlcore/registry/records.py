@@ -11,27 +11,48 @@ from mlcore.core.types import Json
 
 
 class PushOutcome(StrEnum):
-    """PROMOTED: the alias moved. UNCHANGED: it was there already. WITHHELD: the model is registered and that is all."""
+    """PROMOTED: the alias moved. UNCHANGED: it was there already. WITHHELD: the model is registered and that is all.
+
+    PENDING: it waits for a person's approval.
+    """
 
     PROMOTED = "PROMOTED"
     UNCHANGED = "UNCHANGED"
     WITHHELD = "WITHHELD"
+    PENDING = "PENDING"
 
 
 class MoveKind(StrEnum):
-    """PUSH: by a run's own right. FORCE: told to although it had none. ROLLBACK: back to an earlier champion."""
+    """PUSH: by a run's own right. FORCE: told to although it had none. ROLLBACK: back to an earlier champion.
+
+    Those are the champion's; every other alias is SET and REMOVEd.
+    """
 
     PUSH = "PUSH"
     FORCE = "FORCE"
     ROLLBACK = "ROLLBACK"
+    SET = "SET"
+    REMOVE = "REMOVE"
+
+
+class Verdict(StrEnum):
+    """What a person said of a model. REQUESTED: nothing yet."""
+
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelVersion:
-    """One registered model.
+    """One registered model, with all that an alias that moves to it brings along.
 
     Attributes:
         version: Counts from 1 in each pipeline, without gaps.
+        artifact_id: The Model, its TransformGraph inside.
+        evaluation_id: Its Evaluation, which the monitor measures decay against.
+        schema_id: The Schema that its data was held against; ``None`` of one that an earlier release registered.
+        config: The pipeline's file when it was registered, thresholds and all, without ``alerts``; empty likewise.
         train_start, train_end: The data it was trained on.
         window_end: End of the data it was evaluated on.
     """
@@ -46,16 +67,18 @@ class ModelVersion:
     window_end: datetime
     run: str
     created_at: datetime
+    schema_id: int | None = None
+    config: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AliasMove:
-    """One row of an alias's history."""
+    """One row of an alias's history: it is nowhere where the version is ``None``."""
 
     alias: str
     kind: MoveKind
     from_version: int | None
-    to_version: int
+    to_version: int | None
     actor: str
     reason: str
     moved_at: datetime
@@ -84,11 +107,41 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PinMove:
+    """One row of the history of pins: ``version`` is ``None`` where it was unpinned."""
+
+    version: int | None
+    actor: str
+    reason: str
+    pinned_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approval:
+    """What a person said of a model, or that one is asked to.
+
+    Attributes:
+        digest: Of the model: an approval is bound to its content, as every Blessing is.
+        artifact_id: The Blessing; ``None`` while nothing is said.
+        actor: Who said it; while nothing is said, the run that asks.
+    """
+
+    digest: str
+    verdict: Verdict
+    artifact_id: int | None
+    actor: str
+    reason: str
+    said_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """A blessed model that asks for the champion alias.
 
     Attributes:
-        force: Take it from a newer champion too, and although it was rolled back from.
+        schema_id, config: See :class:`ModelVersion`.
+        needs_approval: Whether a person must have approved of it.
+        force: Take it from a newer champion too, and although it was rolled back from or rejected.
         evidence: What the decision rests on: ids of evaluation and blessings.
     """
 
@@ -101,6 +154,9 @@ class Candidate:
     window_end: datetime
     run: str
     reason: str
+    schema_id: int | None = None
+    config: Mapping[str, Json] = field(default_factory=dict)
+    needs_approval: bool = False
     force: bool = False
     evidence: Mapping[str, Json] = field(default_factory=dict)
 

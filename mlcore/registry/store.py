@@ -1,28 +1,44 @@
-"""Model versions and the champion as the registry's users see them: read it, and move it by hand."""
+"""Model versions and their aliases as the registry's users see them: read them, and move them by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Table, select
 
 from mlcore.errors import MetadataError, NoChampion
-from mlcore.metadata.registry_tables import alias_history, model_version, push_history
+from mlcore.metadata.registry_tables import (
+    alias_history,
+    approval_history,
+    model_version,
+    pin_history,
+    push_history,
+)
 from mlcore.metadata.store import MetadataStore
-from mlcore.registry import rows
-from mlcore.registry.records import AliasMove, ModelVersion, MoveKind, Pin, PushRecord
-from mlcore.registry.rows import CHAMPION
+from mlcore.registry import acts, rows
+from mlcore.registry.names import CHALLENGER, CHAMPION, PREVIOUS
+from mlcore.registry.push import check_pending, objection
+from mlcore.registry.records import (
+    AliasMove,
+    Approval,
+    Candidate,
+    ModelVersion,
+    MoveKind,
+    Pin,
+    PinMove,
+    PushRecord,
+    Verdict,
+)
 
-__all__ = ["CHAMPION", "Registry"]
+__all__ = ["CHALLENGER", "CHAMPION", "PREVIOUS", "Registry"]
 
 
 class Registry:
     """Who is champion and who was.
 
     Runs move the champion inside their publishing transaction (:func:`mlcore.registry.push.promote`), people by the
-    methods of this class.
+    methods of this class. A method that moves something takes ``expect``: where the caller says at which version the
+    alias is (0 for nowhere) and it is elsewhere by then, nothing is moved.
     """
 
     def __init__(self, store: MetadataStore) -> None:
@@ -37,13 +53,85 @@ class Registry:
         """Every version, oldest first."""
         query = select(model_version).where(model_version.c.pipeline == pipeline).order_by(model_version.c.version)
         with self._store.begun() as connection:
-            return tuple(rows.to_version(row) for row in connection.execute(query))
+            return tuple(rows.record(ModelVersion, row) for row in connection.execute(query))
 
-    def history(self, pipeline: str) -> tuple[AliasMove, ...]:
-        """Every move of an alias, oldest first."""
-        query = select(alias_history).where(alias_history.c.pipeline == pipeline).order_by(alias_history.c.id)
+    def aliases(self, pipeline: str) -> dict[str, int]:
+        """The version of every alias, by name; ``previous`` is the champion that a rollback goes to."""
         with self._store.begun() as connection:
-            return tuple(rows.to_move(row) for row in connection.execute(query))
+            placed = rows.placed(connection, pipeline)
+            before = rows.champion_reign(connection, pipeline).champions[:-1]
+        return dict(sorted({**placed, **({PREVIOUS: before[-1]} if before else {})}.items()))
+
+    def find(self, pipeline: str, name: str | int = CHAMPION) -> ModelVersion:
+        """A version by its number or by an alias.
+
+        Raises:
+            NoChampion: The champion is asked for, and there is none.
+            MetadataError: There is no such version, or no such alias.
+        """
+        number = int(name) if str(name).isdecimal() else self.aliases(pipeline).get(str(name))
+        if number is not None:
+            with self._store.begun() as connection:
+                return acts.known_version(connection, pipeline, number)
+        if name == CHAMPION:
+            raise NoChampion(f"{pipeline} has no champion", next_step=f"train one: mlcore run {pipeline} --at <moment>")
+        raise MetadataError(
+            f"there is no alias {str(name)[:63]!r} of {pipeline}", next_step=f"see: mlcore models list {pipeline}"
+        )
+
+    def history(self, pipeline: str, alias: str | None = None) -> tuple[AliasMove, ...]:
+        """Every move of the aliases, or of one, oldest first."""
+        query = select(alias_history).where(alias_history.c.pipeline == pipeline).order_by(alias_history.c.id)
+        if alias is not None:
+            query = query.where(alias_history.c.alias == alias)
+        with self._store.begun() as connection:
+            return tuple(rows.record(AliasMove, row) for row in connection.execute(query))
+
+    def pushes(self, pipeline: str) -> tuple[PushRecord, ...]:
+        """What became of every push, oldest first."""
+        return self._all(PushRecord, push_history, pipeline)
+
+    def pins(self, pipeline: str) -> tuple[PinMove, ...]:
+        """Everything that was pinned and unpinned, oldest first."""
+        return self._all(PinMove, pin_history, pipeline)
+
+    def approvals(self, pipeline: str) -> tuple[Approval, ...]:
+        """What people were asked and said of models, oldest first."""
+        return self._all(Approval, approval_history, pipeline)
+
+    def approval(self, pipeline: str, digest: str) -> Approval | None:
+        """What was said last of a model, or that a person was asked; ``None`` where nobody was."""
+        with self._store.begun() as connection:
+            return rows.approval(connection, pipeline, digest)
+
+    def pending(self, pipeline: str) -> tuple[ModelVersion, ...]:
+        """The versions that wait for a person's approval, oldest first."""
+        newest = {said.digest: said.verdict for said in self.approvals(pipeline)}
+        return tuple(one for one in self.versions(pipeline) if newest.get(one.digest) is Verdict.REQUESTED)
+
+    def check_pending(self, version: ModelVersion) -> None:
+        """That a version waits for a person's approval.
+
+        Raises:
+            MetadataError: It does not.
+        """
+        with self._store.begun() as connection:
+            check_pending(connection, version)
+
+    def pinned(self, pipeline: str) -> Pin | None:
+        """The pin that keeps the champion where it is."""
+        with self._store.begun() as connection:
+            return rows.pin(connection, pipeline)
+
+    def objection(self, candidate: Candidate) -> str:
+        """Why a model would not be promoted now, whatever a person said of it; empty where nothing speaks against."""
+        with self._store.begun() as connection:
+            return objection(connection, candidate)
+
+    def restored(self, version: ModelVersion) -> bool:
+        """Whether a version is the champion because people rolled back to it."""
+        moves = self.history(version.pipeline, CHAMPION)
+        return bool(moves) and (moves[-1].kind, moves[-1].to_version) == (MoveKind.ROLLBACK, version.version)
 
     def baseline(
         self, pipeline: str, *, as_of: datetime, evaluation_start: datetime, exclude_digest: str | None = None
@@ -74,22 +162,11 @@ class Registry:
             row = connection.execute(
                 query.where(model_version.c.version.not_in(rows.champion_reign(connection, pipeline).left_behind))
             ).one_or_none()
-        return None if row is None else rows.to_version(row)
-
-    def pushes(self, pipeline: str) -> tuple[PushRecord, ...]:
-        """What became of every push, oldest first."""
-        query = select(push_history).where(push_history.c.pipeline == pipeline).order_by(push_history.c.id)
-        with self._store.begun() as connection:
-            return tuple(rows.to_push(row) for row in connection.execute(query))
-
-    def pinned(self, pipeline: str) -> Pin | None:
-        """The pin that keeps the champion where it is."""
-        with self._store.begun() as connection:
-            return rows.pin(connection, pipeline)
+        return None if row is None else rows.record(ModelVersion, row)
 
     def rollback(
-        self, pipeline: str, to_version: int | None = None, *, actor: str, reason: str
-    ) -> tuple[ModelVersion, ModelVersion]:
+        self, pipeline: str, to_version: int | None = None, *, actor: str, reason: str, expect: int | None = None
+    ) -> acts.Moved:
         """Make an earlier champion the champion again; those that came after it do not return by themselves.
 
         Args:
@@ -97,38 +174,21 @@ class Registry:
             to_version: Any earlier champion; by default the one before, of those that nobody rolled back from.
             actor: Who does it.
             reason: Why, for the history.
+            expect: See the class.
 
         Returns:
             The champion until now, and the one from now on.
 
         Raises:
             NoChampion: The pipeline has no champion.
-            MetadataError: There is no earlier champion, the version never was one, is it now, or it is pinned.
+            MetadataError: There is no earlier champion, the version never was one, is it now, has no files any more,
+                or the champion is pinned or another than expected.
         """
-        with self._moving(pipeline) as (connection, champion):
-            if champion is None:
-                raise NoChampion(
-                    f"pipeline {pipeline} has no champion to roll back from",
-                    next_step=f"train one: mlcore run {pipeline} --at <moment>",
-                )
-            earlier = rows.champion_reign(connection, pipeline).champions[:-1]
-            if to_version is None and not earlier:
-                raise MetadataError(
-                    f"version {champion.version} of {pipeline} has no champion before it to roll back to",
-                    next_step=f"mlcore models list {pipeline} shows what can be promoted",
-                )
-            chosen = earlier[-1] if to_version is None else to_version
-            target = rows.version(connection, pipeline, chosen)
-            if target is None or chosen == champion.version or not rows.was_champion(connection, pipeline, chosen):
-                raise MetadataError(
-                    f"version {chosen} of {pipeline} is no earlier champion",
-                    next_step=f"mlcore models history {pipeline} lists those that are",
-                )
-            rows.move(connection, pipeline, MoveKind.ROLLBACK, champion, chosen, actor=actor, reason=reason)
-        return champion, target
+        with self._store.begun() as connection:
+            return acts.roll_back(connection, pipeline, to_version, actor=actor, reason=reason, expect=expect)
 
     def promote(
-        self, pipeline: str, version: int, *, actor: str, reason: str
+        self, pipeline: str, version: int, *, actor: str, reason: str, expect: int | None = None
     ) -> tuple[ModelVersion | None, ModelVersion]:
         """Make a registered version the champion by name, whatever the present one was trained on.
 
@@ -136,35 +196,21 @@ class Registry:
             The champion until now, and the one from now on.
 
         Raises:
-            MetadataError: There is no such version, it is champion already, or another is pinned.
+            MetadataError: There is no such version, it is champion already, waits for approval or has no files any
+                more, or the champion is pinned or another than expected.
         """
-        with self._moving(pipeline) as (connection, champion):
-            target = rows.version(connection, pipeline, version)
-            if target is None:
-                raise MetadataError(
-                    f"there is no version {version} of {pipeline}",
-                    next_step=f"mlcore models list {pipeline} lists those there are",
-                )
-            if champion is not None and champion.version == version:
-                raise MetadataError(f"version {version} of {pipeline} is the champion already")
-            rows.move(connection, pipeline, MoveKind.FORCE, champion, version, actor=actor, reason=reason)
-        return champion, target
+        with self._store.begun() as connection:
+            return acts.promote(connection, pipeline, version, actor=actor, reason=reason, expect=expect)
 
-    def pin(self, pipeline: str, *, actor: str, reason: str) -> Pin:
+    def pin(self, pipeline: str, *, actor: str, reason: str, expect: int | None = None) -> Pin:
         """Keep the champion where it is: runs go on, their pushes are recorded and withheld.
 
         Raises:
             NoChampion: There is none to pin.
-            MetadataError: It is pinned already.
+            MetadataError: It is pinned already, or another than expected.
         """
-        with self._moving(pipeline) as (connection, champion):
-            if champion is None:
-                raise NoChampion(f"pipeline {pipeline} has no champion to pin")
-            rows.add_pin(connection, pipeline, champion.version, actor=actor, reason=reason)
-            made = rows.pin(connection, pipeline)
-        if made is None:
-            raise MetadataError(f"the pin of {pipeline} is not there")
-        return made
+        with self._store.begun() as connection:
+            return acts.pin(connection, pipeline, actor=actor, reason=reason, expect=expect)
 
     def unpin(self, pipeline: str, *, actor: str, reason: str) -> Pin:
         """Let the champion be replaced again; the next push may do so.
@@ -176,22 +222,36 @@ class Registry:
             MetadataError: Nothing is pinned.
         """
         with self._store.begun() as connection:
-            rows.serialize(connection, pipeline)
-            pin = rows.pin(connection, pipeline)
-            if pin is None:
-                raise MetadataError(f"the champion of {pipeline} is not pinned")
-            rows.add_pin(connection, pipeline, None, actor=actor, reason=reason)
-        return pin
+            return acts.unpin(connection, pipeline, actor=actor, reason=reason)
 
-    @contextmanager
-    def _moving(self, pipeline: str) -> Iterator[tuple[Connection, ModelVersion | None]]:
-        """A transaction that alone may move the champion, and the champion; refused while it is pinned."""
+    def set_alias(
+        self, pipeline: str, alias: str, version: int, *, actor: str, reason: str, expect: int | None = None
+    ) -> int | None:
+        """Put ``challenger``, or an alias of one's own, to a version.
+
+        Returns:
+            Where it was.
+
+        Raises:
+            MetadataError: The name is none or reserved, there is no such version, it has no files any more, the
+                alias is there already or elsewhere than expected, or the champion would challenge itself.
+        """
         with self._store.begun() as connection:
-            rows.serialize(connection, pipeline)
-            pin = rows.pin(connection, pipeline)
-            if pin is not None:
-                raise MetadataError(
-                    f"version {pin.version} of {pipeline} is pinned by {pin.actor}: {pin.reason}",
-                    next_step=f"unpin it first: mlcore models unpin {pipeline} --reason <why>",
-                )
-            yield connection, rows.champion(connection, pipeline)
+            return acts.set_alias(connection, pipeline, alias, version, actor=actor, reason=reason, expect=expect)
+
+    def remove_alias(self, pipeline: str, alias: str, *, actor: str, reason: str, expect: int | None = None) -> int:
+        """Take ``challenger``, or an alias of one's own, away.
+
+        Returns:
+            Where it was.
+
+        Raises:
+            MetadataError: The name is none or reserved, there is no such alias, or it is elsewhere than expected.
+        """
+        with self._store.begun() as connection:
+            return acts.remove_alias(connection, pipeline, alias, actor=actor, reason=reason, expect=expect)
+
+    def _all(self, kind: type[rows.Record], table: Table, pipeline: str) -> tuple[rows.Record, ...]:
+        query = select(table).where(table.c.pipeline == pipeline).order_by(table.c.id)
+        with self._store.begun() as connection:
+            return tuple(rows.record(kind, row) for row in connection.execute(query))

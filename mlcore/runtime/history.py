@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlcore.core.types import Artifact, ArtifactType, Execution, ExecutionState, Json
+from mlcore.registry.names import CHAMPION
 from mlcore.registry.records import AliasMove, MoveKind
 from mlcore.runtime.session import Session
 
@@ -35,10 +36,10 @@ class RunRow:
 
 def list_runs(session: Session, pipeline: str, *, limit: int = 20) -> tuple[RunRow, ...]:
     """The newest runs of a pipeline, newest first."""
-    moves = session.registry.history(pipeline)
+    moves = session.registry.history(pipeline, CHAMPION)
     known = _Known(
         versions={version.digest: version.version for version in session.registry.versions(pipeline)},
-        promoted=frozenset(move.to_version for move in moves),
+        promoted=frozenset(move.to_version for move in moves if move.to_version is not None),
         taken=_taken(moves),
         withheld={push.version: push.reason for push in session.registry.pushes(pipeline)},
     )
@@ -71,12 +72,12 @@ class _Known:
 
 
 def _taken(moves: Sequence[AliasMove]) -> frozenset[int]:
-    taken: set[int] = set()
+    taken: set[int | None] = set()
     for move in moves:
-        taken.discard(move.to_version)
+        taken -= {move.to_version}
         if move.kind is MoveKind.ROLLBACK and move.from_version is not None:
             taken.add(move.from_version)
-    return frozenset(taken)
+    return frozenset(version for version in taken if version is not None)
 
 
 def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:
