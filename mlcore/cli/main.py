@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 import mlcore
-from mlcore.cli import data, db, demo, evaluate, gc, models, pipelines, platform, runs, schema, transform
+from mlcore.cli import data, db, demo, evaluate, gc, models, pipelines, platform, predict, runs, schema, transform
 from mlcore.errors import MlcoreError
 from mlcore.runtime.logs import ContextFormatter
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for noun in (runs, pipelines, models, data, schema, transform, evaluate, gc, db, platform, demo):
+for noun in (runs, predict, pipelines, models, data, schema, transform, evaluate, gc, db, platform, demo):
     noun.register(app)
 
 

@@ -52,17 +52,27 @@ def address_of(source: PostgresSource, environ: Mapping[str, str]) -> Address:
     if source.connection is not None:
         return parse_address(_connection(source.connection, environ), where="data.source.connection")
     assert source.url is not None  # the configuration has one of them
-    missing = [name for name in _VARIABLE.findall(source.url) if not environ.get(name)]
+    return fill_address(source.url, environ, where="data.source.url")
+
+
+def fill_address(url: str, environ: Mapping[str, str], *, where: str) -> Address:
+    """An address from a URL in which ``${NAME}`` stands for a variable of the environment.
+
+    Raises:
+        ConfigError: A variable is not set, or the text is no PostgreSQL URL.
+    """
+    names = _VARIABLE.findall(url)
+    missing = [name for name in names if not environ.get(name)]
     if missing:
         raise ConfigError(
             f"the environment variable {missing[0]} is not set",
-            where="data.source.url",
+            where=where,
             next_step=f"set {missing[0]} for the command line and for the workers of Airflow",
         )
-    values = tuple(environ[name] for name in _VARIABLE.findall(source.url))
-    whole = _VARIABLE.fullmatch(source.url) is not None
-    filled = _VARIABLE.sub(lambda match: environ[match[1]] if whole else quote(environ[match[1]], safe=""), source.url)
-    return parse_address(filled, where="data.source.url", secrets=() if whole else values)
+    values = tuple(environ[name] for name in names)
+    whole = _VARIABLE.fullmatch(url) is not None
+    filled = _VARIABLE.sub(lambda match: environ[match[1]] if whole else quote(environ[match[1]], safe=""), url)
+    return parse_address(filled, where=where, secrets=() if whole else values)
 
 
 def parse_address(url: str, *, where: str, secrets: tuple[str, ...] = ()) -> Address:

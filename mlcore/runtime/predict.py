@@ -1,0 +1,129 @@
+"""Rows of any file to predictions of a released model, once: the command's path, recorded as the pipelines' is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from mlcore.config.data import ColumnType
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.sources import CsvSource
+from mlcore.core.types import ArtifactType, Json, NewArtifact, NewExecution
+from mlcore.metadata.store import Publication
+from mlcore.registry.records import ModelVersion
+from mlcore.runtime.session import Session
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlcore.inference.scorer import Scorer
+    from mlcore.ingest.tables import Table
+
+COMPONENT = "BulkInferrer"
+Write: TypeAlias = "Callable[[pa.Schema, Iterator[pa.RecordBatch]], str]"
+"""Puts the rows where they are to be, whole or not at all, and returns their digest."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What is to be predicted.
+
+    Attributes:
+        source: A file, a glob, a folder or a URL of a format that is told by its name.
+        place: Where the predictions go, as the record names it; no secret.
+        keep: Columns to carry along, beside the key and the event timestamp.
+        max_bad_fraction: So much of the rows may be bad; they are left out and counted.
+        run: Name of the run that the record belongs to.
+        origin: Where it runs.
+    """
+
+    source: str
+    place: str
+    keep: tuple[str, ...]
+    max_bad_fraction: float
+    run: str
+    origin: dict[str, Json]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predicted:
+    """What became of it: rows predicted, and bad rows by reason."""
+
+    rows: int
+    bad_rows: dict[str, int]
+    digest: str
+
+
+def predict(session: Session, config: PipelineConfig, version: ModelVersion, asked: Asked, write: Write) -> Predicted:
+    """Score the rows with a registered model and write what it says; the record links them to the model.
+
+    Raises:
+        DataError: The rows cannot be read, lack a column, or too many are bad; or the predictions cannot be written.
+        ModelError: The model cannot be loaded, or refuses the rows.
+    """
+    from mlcore.inference.bulk import check_carried, with_answers
+    from mlcore.inference.scorer import Scorer
+    from mlcore.ingest.tables import BadRows
+
+    (model,) = session.metadata.artifacts([version.artifact_id])
+    session.artifacts.verify(model)
+    scorer = Scorer.load(session.artifacts.path(model.uri), version=version.version)
+    carried = tuple(dict.fromkeys((*config.data.key, config.data.event_timestamp, *asked.keep)))
+    table = _open(asked.source, config, scorer, carried)
+    check_carried(scorer, table.schema.names, carried)
+    bad, rows = BadRows(most=asked.max_bad_fraction), 0
+
+    def answered() -> Iterator[pa.RecordBatch]:
+        nonlocal rows
+        for batch in table.batches(bad):
+            yield with_answers(scorer, batch, carried)
+            rows += batch.num_rows
+
+    execution = session.metadata.begin(_execution(config, asked, carried), {"model": [model.id]})
+    try:
+        digest = write(_schema(table, scorer, carried), answered())
+    except BaseException as error:
+        session.metadata.fail(execution.id, str(error) or type(error).__name__)
+        raise
+    properties: dict[str, Json] = {
+        "rows": rows, "bad_rows": dict(bad.by_reason), "model_version": version.version,
+    }  # fmt: skip
+    predictions = NewArtifact(
+        type=ArtifactType.PREDICTIONS, uri=asked.place, digest=digest, pipeline=config.name, properties=properties
+    )
+    session.metadata.publish([Publication(execution_id=execution.id, outputs={"predictions": [predictions]})])
+    return Predicted(rows=rows, bad_rows=bad.by_reason, digest=digest)
+
+
+def _execution(config: PipelineConfig, asked: Asked, carried: Sequence[str]) -> NewExecution:
+    return NewExecution(
+        component=COMPONENT,
+        pipeline=config.name,
+        run=asked.run,
+        fingerprint=None,
+        parameters={"source": asked.source, "columns": list(carried)},
+        origin=asked.origin,
+    )
+
+
+def _open(source: str, config: PipelineConfig, scorer: Scorer, carried: Sequence[str]) -> Table:
+    """The rows in the types that the model and the pipeline have for them; CSV as the pipeline's own is written."""
+    from mlcore.ingest.formats.csv_format import CsvOptions
+    from mlcore.ingest.tables import open_table
+
+    own = config.data.source
+    options = None
+    if isinstance(own, CsvSource):
+        options = CsvOptions(
+            **own.model_dump(include={"delimiter", "quote", "encoding", "null_values", "quoted_nulls"})
+        )
+    declared = {name: kind for name, kind in config.data.columns.items() if name in carried}
+    types = {**declared, **cast("dict[str, ColumnType]", dict(scorer.columns))}
+    return open_table(source, columns=types, options=options)
+
+
+def _schema(table: Table, scorer: Scorer, carried: Sequence[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([*(table.schema.field(name) for name in carried), *scorer.answers])
