@@ -50,7 +50,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             DataError: A column is missing or of another type, or ``X`` is something else.
         """
-        return self.graph.apply(_to_arrow(X, self.graph.contract))
+        return self.graph.apply(to_arrow(X, self.graph.contract))
 
     def transform_training(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
         """:meth:`transform` for the rows the graph was fitted on, with their label and key.
@@ -60,7 +60,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             DataError: As :meth:`transform`.
         """
-        return self.graph.apply_training(_to_arrow(X, self.graph.training_contract))
+        return self.graph.apply_training(to_arrow(X, self.graph.training_contract))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         return np.array(self.graph.feature_names, dtype=object)
@@ -69,7 +69,12 @@ class GraphTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
 
-def _to_arrow(rows: Any, contract: dict[str, str]) -> pa.Table | pa.RecordBatch:
+def to_arrow(rows: Any, contract: dict[str, str]) -> pa.Table | pa.RecordBatch:
+    """A pandas DataFrame's columns of a contract, in Arrow's types; what is in Arrow already, as it is.
+
+    Raises:
+        DataError: It is something else, or a column cannot be read as the type it must be of.
+    """
     if isinstance(rows, (pa.Table, pa.RecordBatch)):
         return rows
     if not hasattr(rows, "columns") or not hasattr(rows, "index"):
