@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlcore.training.tune import Between, Fold, Search
 
 MEMO = "trials.jsonl"
+_NOT_SEARCHED_WITH = {"calibration", "intervals", "max_memory", "epochs", "warm_start"}
+"""Keys of ``model`` that the trials do without: each fits anew, on all rows of its fold at once."""
 
 
 class Tuner(Component):
@@ -30,7 +32,7 @@ class Tuner(Component):
     def parameters(self) -> Mapping[str, Json]:
         data = self.config.data
         return {
-            "model": self.config.model.model_dump(mode="json", exclude={"calibration": True}),
+            "model": self.config.model.model_dump(mode="json", exclude=_NOT_SEARCHED_WITH),
             "features": {
                 name: feature.model_dump(mode="json", exclude={"doc", "owner"})
                 for name, feature in self.config.features.items()

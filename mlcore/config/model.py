@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from mlcore.config.fields import Duration, Section
+from mlcore.config.fields import ByteSize, Duration, Section
 from mlcore.config.tune import Tune
 
 Step = str | dict[str, dict[str, JsonValue]]
@@ -104,14 +104,33 @@ class Calibration(Section):
     share: float = Field(default=0.2, gt=0, lt=1, description="Of the labelled training rows")
 
 
+class Intervals(Section):
+    """The newest rows of the training window are held back to measure by how far a regressor's predictions miss."""
+
+    share: float = Field(default=0.2, gt=0, lt=1, description="Of the labelled training rows")
+
+
 class Model(Section):
     """An estimator that follows scikit-learn's conventions, and how it is fitted."""
 
     estimator: str = Field(pattern=r"^[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+$")
     params: dict[str, JsonValue] = Field(default_factory=dict)
     weights: Weights | None = None
-    calibration: Calibration | None = None
+    calibration: Calibration | None = Field(default=None, description="Of a classifier's probabilities")
+    intervals: Intervals | None = Field(default=None, description="Of a regressor's predictions, for any confidence")
+    max_memory: ByteSize | None = Field(
+        default=None,
+        description="If fitting on all rows at once needs more, they are streamed through the estimator's partial_fit",
+    )
+    epochs: int = Field(default=1, ge=1, le=10_000, description="How often rows that are streamed are gone through")
+    warm_start: bool = Field(default=False, description="Go on from the champion of the run's time")
     tune: Tune | None = None
+
+    @model_validator(mode="after")
+    def _one_use_of_rows_held_back(self) -> Model:
+        if self.calibration and self.intervals:
+            raise ValueError("calibration is of a classifier, intervals are of a regressor: write one of them")
+        return self
 
     @model_validator(mode="after")
     def _searched_or_given(self) -> Model:

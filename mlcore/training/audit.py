@@ -32,10 +32,13 @@ digest that every artifact is verified by."""
 ALLOWED_TYPES = (
     "collections.OrderedDict",
     "functools.partial",
+    "mlcore.training.intervals.ConformalRegressor",
     "mlcore.transform.transformer.GraphTransformer",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",

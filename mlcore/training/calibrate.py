@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: set right by rows that the estimator was not fitted on."""
+"""Rows that the estimator is not fitted on: they set probabilities right, or tell how far predictions miss."""
 
 from __future__ import annotations
 
@@ -33,17 +33,7 @@ class Calibrating:
         Raises:
             DataError: No row would be left on one of the sides.
         """
-        moments = table[self.timestamp].cast(pa.int64()).to_numpy()
-        first = np.sort(moments)[max(len(moments) - round(self.share * len(moments)), 0) :]
-        held: npt.NDArray[np.bool_] = moments >= first[0] if len(first) else np.zeros(len(moments), bool)
-        if held.all() or not held.any():
-            raise DataError(
-                f"the newest {self.share:.0%} of {len(moments)} training rows leave none to fit on or none to"
-                " calibrate by",
-                where="model.calibration.share",
-                next_step="choose another share, or a longer window.train",
-            )
-        return held
+        return newest(table, self.timestamp, self.share, where="model.calibration.share")
 
     def calibrated(
         self,
@@ -68,3 +58,38 @@ class Calibrating:
                 next_step="choose a greater share, or a longer window.train",
             )
         return CalibratedClassifierCV(FrozenEstimator(model), method=self.method).fit(features, labels, weights)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measuring:
+    """Which rows are held back to measure by how far a regressor misses; see ``intervals``.
+
+    Attributes:
+        share: Of the labelled training rows, the newest.
+        timestamp: The column that tells the newest.
+    """
+
+    share: float
+    timestamp: str
+
+    def held_back(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """As :meth:`Calibrating.held_back`."""
+        return newest(table, self.timestamp, self.share, where="model.intervals.share")
+
+
+def newest(table: pa.Table, timestamp: str, share: float, *, where: str) -> npt.NDArray[np.bool_]:
+    """Which rows are the newest; those of one moment all are, or none is.
+
+    Raises:
+        DataError: No row would be left on one of the sides.
+    """
+    moments = table[timestamp].cast(pa.int64()).to_numpy()
+    first = np.sort(moments)[max(len(moments) - round(share * len(moments)), 0) :]
+    held: npt.NDArray[np.bool_] = moments >= first[0] if len(first) else np.zeros(len(moments), bool)
+    if held.all() or not held.any():
+        raise DataError(
+            f"the newest {share:.0%} of {len(moments)} training rows leave none to fit on or none to hold back",
+            where=where,
+            next_step="choose another share, or a longer window.train",
+        )
+    return held

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,19 +27,19 @@ class Rows:
         return Rows(features=self.features[mask], labels=self.labels[mask], weights=weights)
 
 
-def fit_estimator(model: Any, rows: Rows, threads: int = 1) -> None:
+def fit_estimator(model: Any, rows: Rows, threads: int = 1, **further: Any) -> None:
     """Fit an estimator.
 
     Args:
         model: Follows scikit-learn's conventions.
         rows: What to fit on.
         threads: Of BLAS and OpenMP. It is fixed because results of BLAS change with it.
+        further: Handed on to its ``fit``.
 
     Raises:
         ModelError: It refuses the rows, or cannot weigh them.
     """
     from sklearn.utils.validation import has_fit_parameter
-    from threadpoolctl import threadpool_limits
 
     if rows.weights is not None and not has_fit_parameter(model, "sample_weight"):
         raise ModelError(
@@ -46,9 +48,22 @@ def fit_estimator(model: Any, rows: Rows, threads: int = 1) -> None:
             next_step="remove model.weights, or choose another estimator",
         )
     weighed = {} if rows.weights is None else {"sample_weight": rows.weights}
+    with guarded(model, threads):
+        model.fit(rows.features, rows.labels, **weighed, **further)
+
+
+@contextmanager
+def guarded(model: Any, threads: int) -> Iterator[None]:
+    """Around a fit: so many threads, and what the estimator refuses is told in its words.
+
+    Raises:
+        ModelError: It refused.
+    """
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(limits=threads):
         try:
-            model.fit(rows.features, rows.labels, **weighed)
+            yield
         except (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise ModelError(
                 f"{type(model).__name__} could not be fitted: {quoted(str(error), limit=400)}",

@@ -66,6 +66,10 @@ class ModelMetadata:
         train_end: First moment after it.
         threads: Of BLAS and OpenMP while fitting.
         libraries: Versions it was made with.
+        started_from: Digest of the Model artifact that it went on from; empty where it started cold.
+        cold_because: Why it did, though there was a champion to start from.
+        blocks_of: Rows that ``partial_fit`` was given at once; 0 where all rows were fitted on at once.
+        epochs: How often rows that came in blocks were gone through.
     """
 
     feature_names: tuple[str, ...]
@@ -79,6 +83,10 @@ class ModelMetadata:
     train_end: str
     threads: int = 1
     libraries: Mapping[str, str] = field(default_factory=library_versions)
+    started_from: str = ""
+    cold_because: str = ""
+    blocks_of: int = 0
+    epochs: int = 1
 
     def to_json(self) -> bytes:
         document = asdict(self)
@@ -93,7 +101,7 @@ class ModelMetadata:
         """
         try:
             document: dict[str, Any] = json.loads(data)
-            known = {name.name: document[name.name] for name in fields(cls)}
+            known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
             known["feature_names"], known["classes"] = tuple(known["feature_names"]), tuple(known["classes"])
             return cls(**known)
         except (ValueError, KeyError, TypeError) as error:

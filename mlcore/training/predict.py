@@ -15,6 +15,8 @@ _BLOCK_ROWS = 64
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from mlcore.training.intervals import Intervals
+
 
 def predict_scores(pipeline: Pipeline, table: pa.Table, *, threads: int = 1) -> npt.NDArray[np.float64]:
     """What the model says of each row.
@@ -51,6 +53,29 @@ def predict_scores(pipeline: Pipeline, table: pa.Table, *, threads: int = 1) -> 
     if classes is not None and np.array_equal(classes, [0, 1]):
         scores = scores[:, 1]
     return np.ascontiguousarray(scores, dtype=np.float64)
+
+
+def predict_intervals(pipeline: Pipeline, table: pa.Table, confidence: float, *, threads: int = 1) -> Intervals:
+    """Between which bounds a regressor expects the label of each row.
+
+    Args:
+        pipeline: Trained with ``model.intervals``.
+        table: Rows with the columns that the transform reads.
+        confidence: The share of labels that lie inside, of rows like those held back in training; 0.9 for instance.
+        threads: Of BLAS and OpenMP.
+
+    Returns:
+        The prediction of each row, which is that of :func:`predict_scores`, and its bounds.
+
+    Raises:
+        DataError: As :func:`predict_scores`; or too few rows were held back for such a confidence.
+        ModelError: As :func:`predict_scores`; or the model was trained without intervals.
+    """
+    from mlcore.training.intervals import Intervals, margins_of
+
+    low, high = margins_of(pipeline[-1], confidence)
+    prediction = predict_scores(pipeline, table, threads=threads)
+    return Intervals(low=prediction + low, prediction=prediction, high=prediction + high)
 
 
 def _whole_blocks(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

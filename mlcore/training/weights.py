@@ -18,6 +18,25 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClassCounts:
+    """How many rows each class has.
+
+    Attributes:
+        classes: Sorted, each once.
+        counts: Of each.
+    """
+
+    classes: npt.NDArray[Any]
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, labels: npt.NDArray[Any]) -> ClassCounts:
+        """Of all rows' labels."""
+        classes, counts = np.unique(labels, return_counts=True)
+        return cls(classes=classes, counts=counts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RowWeights:
     """A row's weight is the product of what is given; with nothing given, rows are not weighed.
 
@@ -48,16 +67,23 @@ class RowWeights:
             DataError: A weight is missing, negative or not finite, or all are zero.
             ConfigError: A factor is given for a class that there is not.
         """
-        factors = [*self._given(table), *self._decayed(table), *self._by_class(labels)]
+        weights = self.of_some(table, labels, ClassCounts.of(labels) if self.classes else None)
+        if weights is not None and not np.any(weights > 0):
+            raise no_weight()
+        return weights
+
+    def of_some(self, table: pa.Table, labels: npt.NDArray[Any], counts: ClassCounts | None) -> Floats | None:
+        """:meth:`of` for some of the training rows; ``counts`` are those of all of them, where classes are weighed.
+
+        Raises:
+            DataError: A weight is missing, negative or not finite.
+            ConfigError: As :meth:`of`.
+        """
+        by_class = [self._factors(counts)[np.searchsorted(counts.classes, labels)]] if counts and self.classes else []
+        factors = [*self._given(table), *self._decayed(table), *by_class]
         if not factors:
             return None
         weights: Floats = np.multiply.reduce(factors)
-        if not np.any(weights > 0):
-            raise DataError(
-                "all training rows have the weight 0",
-                where="model.weights",
-                next_step="check the column of weights, or choose a longer half_life",
-            )
         return weights
 
     def _given(self, table: pa.Table) -> list[Floats]:
@@ -81,18 +107,27 @@ class RowWeights:
         age = pc.subtract(end, table[self.timestamp].cast(end.type)).cast(pa.int64()).to_numpy()
         return [np.exp2(-age / (self.half_life / timedelta(microseconds=1)))]
 
-    def _by_class(self, labels: npt.NDArray[Any]) -> list[Floats]:
-        if self.classes is None:
-            return []
-        classes, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    def _factors(self, counts: ClassCounts) -> Floats:
+        """What each class is multiplied by."""
         if self.classes == "balanced":
-            return [(len(labels) / (len(classes) * counts))[index]]
-        names = [str(label) for label in classes.tolist()]
-        unknown = sorted(set(self.classes) - set(names))
+            balanced: Floats = counts.counts.sum() / (len(counts.classes) * counts.counts)
+            return balanced
+        given = {} if self.classes is None else self.classes
+        names = [str(label) for label in counts.classes.tolist()]
+        unknown = sorted(set(given) - set(names))
         if unknown:
             raise ConfigError(
                 f"model.weights.classes: no training row is of class {quoted(unknown[0])}",
                 where="model.weights.classes",
                 next_step=f"the classes are {', '.join(map(quoted, names[:20]))}",
             )
-        return [np.array([self.classes.get(name, 1.0) for name in names])[index]]
+        return np.array([given.get(name, 1.0) for name in names])
+
+
+def no_weight() -> DataError:
+    """All training rows have the weight 0."""
+    return DataError(
+        "all training rows have the weight 0",
+        where="model.weights",
+        next_step="check the column of weights, or choose a longer half_life",
+    )

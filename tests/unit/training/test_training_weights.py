@@ -111,7 +111,7 @@ def test_calibration_mends_probabilities(method):
     skewed = {"label": "late", "estimator": LOGISTIC, "params": {"class_weight": "balanced"}}
     rare = table.filter(pa.array((table["late"].to_numpy() == 0) | (np.arange(ROWS) % 5 == 0)))
     raw = train(rare, OneColumn(), **skewed)
-    mended = train(rare, OneColumn(), **skewed, calibrating=calibrating)
+    mended = train(rare, OneColumn(), **skewed, holding=calibrating)
     table = rare
     labels = table["late"].to_numpy()
     off = abs(predict_scores(raw.pipeline, table).mean() - labels.mean())
@@ -124,7 +124,7 @@ def test_a_regressor_cannot_be_calibrated():
     with pytest.raises(ModelError, match="no classifier"):
         train(
             make_table(), OneColumn(), label="x", estimator="sklearn.linear_model.Ridge", params={},
-            calibrating=Calibrating(method="sigmoid", share=0.5, timestamp="at"),
+            holding=Calibrating(method="sigmoid", share=0.5, timestamp="at"),
         )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_a_calibrated_model_is_stored_like_any(tmp_path, method):
     digests = set()
     for name in ("a", "b"):
         trained = train(
-            table, make_transformer(), label="late", params={"max_iter": 3}, calibrating=calibrating,
+            table, make_transformer(), label="late", params={"max_iter": 3}, holding=calibrating,
             estimator="sklearn.ensemble.HistGradientBoostingClassifier",
         )  # fmt: skip
         folder = tmp_path / name
