@@ -83,7 +83,8 @@ class History(Section):
         """
         for name in (*self.by, *([] if self.column is None else [self.column])):
             if name not in columns:
-                raise ValueError(f"column {name!r} is not in data.columns ({', '.join(columns)})")
+                key = "by" if name in self.by else "column"
+                raise ValueError(f"{key}: {name!r} is not in data.columns ({', '.join(columns)})")
         for name in self.by:
             if columns[name] not in KEYS:
                 raise ValueError(f"by: column {name!r} is of type {columns[name]}; a key is {', '.join(KEYS)}")

@@ -1,0 +1,159 @@
+"""Which past rows each row sees: those of its key, from ``over`` before it until ``delay`` before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+_MICROSECOND = timedelta(microseconds=1)
+_MOST_CODES = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Past rows that belong together lie side by side: what each row sees is a range of them.
+
+    Attributes:
+        start: Of each row, where its range starts.
+        stop: Of each row, where it ends; not before its start.
+    """
+
+    start: Ints
+    stop: Ints
+
+    @property
+    def lengths(self) -> Ints:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Past rows in order of key and moment, and the rows that look at them.
+
+    Attributes:
+        order: Numbers of the past rows, in that order; those that no row can see are left out.
+        places: Key and moment of each of these as one number: equal where both are, ascending.
+        keyed: Which rows have a whole key, and a moment.
+        codes: Of each row, the number of its key; 0 where it has none.
+        moments: Of each row, in microseconds since 1970.
+        known_moments: Moments of past rows, each once, ascending: what places are made of.
+    """
+
+    order: Ints
+    places: Ints
+    keyed: Mask
+    codes: Ints
+    moments: Ints
+    known_moments: Ints
+
+    @classmethod
+    def of(
+        cls,
+        rows: Mapping[str, pa.Array],
+        past: Mapping[str, pa.Array],
+        *,
+        by: Sequence[str],
+        event_timestamp: str,
+        over: timedelta,
+    ) -> Past:
+        """The past rows in order.
+
+        Args:
+            rows: Columns of the rows that look.
+            past: The same columns of the rows that are looked at, in any order.
+            by: The key.
+            event_timestamp: Microseconds in UTC.
+            over: How far back any row looks.
+        """
+        moments, seen = _microseconds(rows[event_timestamp]), _microseconds(past[event_timestamp])
+        codes, seen_codes, count = _codes([(rows[name], past[name]) for name in by], len(moments), len(seen))
+        codes[_missing(rows[event_timestamp])] = -1
+        seen_codes[_missing(past[event_timestamp])] = -1
+        asked = np.zeros(count + 1, np.bool_)
+        asked[codes] = True
+        asked[-1] = False  # which is where -1, a key that is missing, points
+        visible = asked[seen_codes]
+        if len(moments):
+            visible &= (seen >= moments.min() - over // _MICROSECOND) & (seen < moments.max())
+        numbers = np.flatnonzero(visible)
+        known, ranks = _ranked(seen[numbers])
+        places = seen_codes[numbers] * max(len(known), 1) + ranks
+        order = np.argsort(places, kind="stable")
+        return cls(
+            order=numbers[order],
+            places=places[order],
+            keyed=codes >= 0,
+            codes=np.maximum(codes, 0),
+            moments=moments,
+            known_moments=known,
+        )
+
+    def windows(self, *, over: timedelta, delay: timedelta) -> Windows:
+        """What each row sees: moments of ``[its own - over, its own - delay]``, its own never among them."""
+        known = self.known_moments
+        first = np.searchsorted(known, self.moments - over // _MICROSECOND)
+        after = np.searchsorted(known, self.moments)
+        if delay:
+            after = np.searchsorted(known, self.moments - delay // _MICROSECOND, side="right")
+        base = self.codes * max(len(known), 1)
+        start = np.searchsorted(self.places, base + first)
+        stop = np.maximum(np.searchsorted(self.places, base + after), start)
+        stop[~self.keyed] = start[~self.keyed]
+        return Windows(start=start, stop=stop)
+
+
+def _microseconds(column: pa.Array) -> Ints:
+    moments: Ints = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
+    return moments
+
+
+def _missing(column: pa.Array) -> Mask:
+    missing: Mask = column.is_null().to_numpy(zero_copy_only=False)
+    return missing
+
+
+def _codes(columns: Sequence[tuple[pa.Array, pa.Array]], rows: int, past: int) -> tuple[Ints, Ints, int]:
+    """A number for each key, of the rows and of the past rows, -1 where a part of it is missing; and how many."""
+    codes, count = np.zeros(rows + past, np.int64), 1
+    for both in columns if rows + past else ():
+        encoded = pa.chunked_array(both).dictionary_encode()
+        found = np.concatenate([_indices(chunk) for chunk in encoded.chunks])
+        values = len(encoded.chunk(0).dictionary)
+        if count * max(values, 1) >= _MOST_CODES:
+            codes, count = _fewer(codes)
+        codes = np.where((codes < 0) | (found < 0), -1, codes * values + found)
+        count *= max(values, 1)
+        if count > 4 * (rows + past) + 1:
+            codes, count = _fewer(codes)
+    return codes[:rows], codes[rows:], count
+
+
+def _indices(chunk: pa.DictionaryArray) -> Ints:
+    indices: Ints = pc.fill_null(chunk.indices.cast(pa.int64()), -1).to_numpy()
+    return indices
+
+
+def _fewer(codes: Ints) -> tuple[Ints, int]:
+    """The same keys by the numbers from 0 on."""
+    found, numbers = np.unique(codes, return_inverse=True)
+    missing = int(len(found) > 0 and found[0] < 0)
+    return numbers - missing, len(found) - missing
+
+
+def _ranked(values: Ints) -> tuple[Ints, Ints]:
+    """The different values in order, and which of them each is."""
+    encoded = pa.array(values).dictionary_encode()
+    found = encoded.dictionary.to_numpy()
+    order = np.argsort(found)
+    ranks = np.empty(len(found), np.int64)
+    ranks[order] = np.arange(len(found))
+    return found[order], ranks[encoded.indices.to_numpy()]
