@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from mlcore.cli import models_reproduce
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.config.loader import find_pipeline
 from mlcore.core.types import Json
@@ -23,6 +24,8 @@ models = typer.Typer(help="Registered models and the champion's history.", no_ar
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
 Version = Annotated[int, typer.Argument(help="Number of the model version.", min=1)]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+
+models.command()(models_reproduce.reproduce)
 
 
 def register(app: typer.Typer) -> None:
@@ -76,6 +79,7 @@ def show(
         champion = stores.registry.champion(pipeline)
         pushes = [push for push in stores.registry.pushes(pipeline) if push.version == found.version]
         place = stores.artifacts.path(model.uri)
+        locked = models_reproduce.environment_lines(stores, found.artifact_id)
     table = Table(box=None, show_header=False)
     lines: dict[str, Json] = {
         "version": found.version,
@@ -87,6 +91,7 @@ def show(
         "run": found.run,
         "digest": found.digest,
         "files": str(place),
+        **locked,
     }
     for name, value in lines.items():
         table.add_row(name, Text(f"{value:,}" if isinstance(value, int) else str(value or "")))

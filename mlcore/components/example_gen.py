@@ -42,7 +42,8 @@ class ExampleGen(SpanComponent):
         for key in ("complete", "serving", "history"):
             del data[key]  # which say when spans are used and what comes to them, not what is read of them
         source = self.config.data.source
-        return {**data, "source": source.model_dump(mode="json", exclude=source.places)}
+        given: dict[str, Json] = source.model_dump(mode="json", exclude=source.places)
+        return {**data, "source": given, "order": list(self.config.data.columns)}  # JSON keeps no order of keys
 
     @contextmanager
     def working(self, sources: Sequence[Payload]) -> Iterator[None]:

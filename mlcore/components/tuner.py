@@ -37,6 +37,8 @@ class Tuner(Component):
                 name: feature.model_dump(mode="json", exclude={"doc", "owner"})
                 for name, feature in self.config.features.items()
             },
+            "order": list(self.config.features),  # JSON keeps no order of keys, and neither does the search
+            "search_order": list(self._tune.search),
             "label": data.label.model_dump(mode="json"),
             "event_timestamp": data.event_timestamp,
             "span": str(data.span),

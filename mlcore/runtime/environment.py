@@ -10,6 +10,7 @@ It is no part of the model's digest, or equal models of two machines would be tw
 from __future__ import annotations
 
 import json
+import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -21,7 +22,10 @@ import mlcore
 from mlcore.artifacts.digests import digest_file
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import Json
-from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted
+from mlcore.runtime.session import Session
+
+_LOG = logging.getLogger(__name__)
 
 ENVIRONMENT = "environment"
 """Output name of every execution that makes a model."""
@@ -123,6 +127,19 @@ def read_environment(folder: Path) -> Environment:
         return Environment.from_json(path.read_bytes())
     except OSError as error:
         raise ArtifactMissing(f"cannot open an environment lock: {error.strerror or error}", where=str(path)) from error
+
+
+def recorded_environment(session: Session, artifact_id: int) -> Environment | None:
+    """The lock beside a model; none where it was made before there were any, or where it cannot be read."""
+    producer = session.metadata.producers([artifact_id]).get(artifact_id)
+    found = session.metadata.outputs(producer.id).get(ENVIRONMENT) if producer is not None else None
+    if not found:
+        return None
+    try:
+        return read_environment(session.artifacts.path(found[0].uri))
+    except ArtifactError as error:
+        _LOG.warning("the environment lock of model %d cannot be read: %s", artifact_id, error)
+        return None
 
 
 def shortened(differences: tuple[str, ...]) -> str:

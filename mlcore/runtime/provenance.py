@@ -1,0 +1,116 @@
+"""What a version was made from: the executions upstream of its model, those that read no other's output first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlcore.components.trainer import Trainer
+from mlcore.core.types import Artifact, ArtifactType, Execution
+from mlcore.errors import MetadataError, NoChampion
+from mlcore.registry.records import ModelVersion
+from mlcore.runtime.session import Session
+
+Artifacts = Mapping[str, tuple[Artifact, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """One execution with what it read and what it made.
+
+    Attributes:
+        level: Longest way, in executions, from something that nothing upstream made.
+    """
+
+    execution: Execution
+    inputs: Artifacts
+    outputs: Artifacts
+    level: int
+
+    @property
+    def node(self) -> str:
+        """The node of the graph it was launched as; of a span's execution, that of its component's name."""
+        return str(self.execution.origin.get("node", self.execution.component))
+
+
+def find_version(session: Session, pipeline: str, number: int | None) -> ModelVersion:
+    """One version of a pipeline's model; the champion where none is named.
+
+    Raises:
+        NoChampion: None is named, and there is no champion.
+        MetadataError: There is no such version.
+    """
+    if number is None:
+        champion = session.registry.champion(pipeline)
+        if champion is None:
+            raise NoChampion(f"{pipeline} has no champion", next_step=f"train one: mlcore run {pipeline} --at <moment>")
+        return champion
+    for version in session.registry.versions(pipeline):
+        if version.version == number:
+            return version
+    raise MetadataError(f"there is no version {number} of {pipeline}", next_step=f"see: mlcore models list {pipeline}")
+
+
+def trace(session: Session, artifact_id: int) -> tuple[Made, ...]:
+    """Every execution that an artifact's making rests on, in an order in which each comes after what it reads.
+
+    An earlier model that a trainer started from is taken as it is: what made that one is left out.
+    """
+    found: dict[int, Execution] = {}
+    maker: dict[int, int] = {}
+    inputs: dict[int, Artifacts] = {}
+    wanted = {artifact_id}
+    while wanted:
+        producers = session.metadata.producers(sorted(wanted))
+        maker |= {artifact: execution.id for artifact, execution in producers.items()}
+        fresh = {execution.id: execution for execution in producers.values() if execution.id not in found}
+        found |= fresh
+        read = session.metadata.inputs_of(sorted(fresh))
+        inputs |= read
+        wanted = {
+            artifact.id
+            for id_, keys in read.items()
+            for artifact in _followed(found[id_], keys)
+            if artifact.id not in maker
+        }
+    levels = _levels(
+        {id_: {maker[one.id] for one in _followed(found[id_], inputs[id_]) if one.id in maker} for id_ in found}
+    )
+    outputs = session.metadata.outputs_of(sorted(found))
+    made = [
+        Made(execution=found[id_], inputs=inputs[id_], outputs=outputs[id_], level=levels[id_]) for id_ in sorted(found)
+    ]
+    return tuple(sorted(made, key=lambda one: (one.level, one.execution.id)))
+
+
+def made_from(made: Sequence[Made], type_: ArtifactType) -> tuple[Artifact, ...]:
+    """What executions read of one type, each artifact once, by its id."""
+    found = {
+        artifact.id: artifact
+        for one in made
+        for artifacts in one.inputs.values()
+        for artifact in artifacts
+        if artifact.type is type_
+    }
+    return tuple(found[id_] for id_ in sorted(found))
+
+
+def _followed(execution: Execution, inputs: Artifacts) -> Iterable[Artifact]:
+    for artifacts in inputs.values():
+        for artifact in artifacts:
+            started_from = artifact.type is ArtifactType.MODEL and execution.component == Trainer.__name__
+            if artifact.type is not ArtifactType.SOURCE_FILE and not started_from:
+                yield artifact
+
+
+def _levels(upstream: Mapping[int, set[int]]) -> dict[int, int]:
+    """The longest way down to each, without recursion: a lineage may be deep."""
+    levels: dict[int, int] = {}
+    waiting = set(upstream)
+    while waiting:
+        ready = {id_ for id_ in waiting if upstream[id_] <= levels.keys()}
+        if not ready:
+            raise MetadataError("the lineage of the model is a circle", where=f"execution {min(waiting)}")
+        levels |= {id_: 1 + max((levels[one] for one in upstream[id_]), default=0) for id_ in ready}
+        waiting -= ready
+    return levels

@@ -1,0 +1,193 @@
+"""A version made once more from its lineage, and compared with what was recorded, digest by digest.
+
+Every component that the model rests on runs again, in this process, with its recorded parameters on its recorded
+inputs, from the source files down to the model. Nothing is published, and no store is written to.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.digests import digest_json
+from mlcore.core.types import Json
+from mlcore.core.window import iso
+from mlcore.errors import MetadataError
+from mlcore.registry.records import ModelVersion
+from mlcore.runtime.environment import Environment, present_environment, recorded_environment
+from mlcore.runtime.pipeline import retraining_graph
+from mlcore.runtime.provenance import Made, trace
+from mlcore.runtime.rebuild import Rebuilder, Step
+from mlcore.runtime.session import Session
+
+__all__ = ["From", "Observer", "Reproduction", "Step", "reproduce"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class From(StrEnum):
+    """Where the rows come from.
+
+    AUTO: the sources, and the stored Examples of spans whose source no longer holds what was read. SOURCE: the sources
+    alone. EXAMPLES: the stored Examples alone.
+    """
+
+    AUTO = "auto"
+    SOURCE = "source"
+    EXAMPLES = "examples"
+
+
+class Observer(Protocol):
+    """Told what is rebuilt."""
+
+    def started(self, component: str, outputs: int) -> None: ...
+
+    def finished(self, step: Step) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reproduction:
+    """What came of it.
+
+    Attributes:
+        rebuilt: Digest of the model as it came out.
+        steps: From the sources down to the model.
+        environment: The version's lock; none where it was made before there were any.
+        here: What is otherwise in this environment, in words.
+    """
+
+    version: ModelVersion
+    rebuilt: str
+    steps: tuple[Step, ...]
+    environment: Environment | None
+    here: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the model has the recorded bytes."""
+        return self.rebuilt == self.version.digest
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What was not rebuilt, or not as the pipeline's file says now."""
+        return tuple(dict.fromkeys(words for step in self.steps for words in step.caveats))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it differs: of the first steps that do although what they read is equal."""
+        return tuple(dict.fromkeys(words for step in self.steps for words in step.reasons))
+
+    def to_document(self) -> dict[str, Json]:
+        """For programs."""
+        return {
+            "pipeline": self.version.pipeline,
+            "version": self.version.version,
+            "reproduced": self.equal,
+            "recorded": self.version.digest,
+            "rebuilt": self.rebuilt,
+            "reasons": list(self.reasons),
+            "caveats": list(self.caveats),
+            "steps": [step.to_document() for step in self.steps],
+            "environment": None if self.environment is None else self.environment.to_document(),
+            "environment_differences": list(self.here),
+        }
+
+
+def reproduce(
+    session: Session,
+    config: PipelineConfig,
+    version: ModelVersion,
+    *,
+    rows: From = From.AUTO,
+    keep: Path | None = None,
+    observer: Observer | None = None,
+) -> Reproduction:
+    """Make a version once more.
+
+    Args:
+        session: The stores; they are read.
+        config: The pipeline as its file says now; what was recorded goes before it.
+        version: Which.
+        rows: Where its rows come from.
+        keep: A folder for what is rebuilt; by default it is removed.
+        observer: Told what is rebuilt.
+
+    Raises:
+        MlcoreError: It cannot be rebuilt: its data is gone, its code is, or it was imported.
+    """
+    made = trace(session, version.artifact_id)
+    if not any(one.inputs for one in made):
+        raise MetadataError(
+            f"version {version.version} of {version.pipeline} has no lineage here",
+            where=made[0].execution.run if made else f"artifact {version.artifact_id}",
+            next_step="it was imported: reproduce it where it was made",
+        )
+    recorded = recorded_environment(session, version.artifact_id)
+    with _folder(session, keep) as folder:
+        rebuilder = Rebuilder(
+            session=session,
+            config=config,
+            graph=retraining_graph(config),
+            lineage=made,
+            folder=folder,
+            from_sources=rows is not From.EXAMPLES,
+            from_examples=rows is not From.SOURCE,
+        )
+        steps = tuple(_steps(rebuilder, made, observer))
+        rebuilt = rebuilder.payloads[version.artifact_id].artifact.digest
+    present = present_environment(session.project)
+    return Reproduction(
+        version=version,
+        rebuilt=rebuilt,
+        steps=steps,
+        environment=recorded,
+        here=() if recorded is None else recorded.differences(present),
+    )
+
+
+def _steps(rebuilder: Rebuilder, made: Sequence[Made], observer: Observer | None) -> Iterator[Step]:
+    for _, group in groupby(sorted(made, key=lambda one: (_stage(one), _first_moment(one))), key=_stage):
+        stage = list(group)
+        if observer is not None:
+            observer.started(stage[0].execution.component, sum(len(one.outputs) for one in stage))
+        step = rebuilder.step(stage)
+        _LOG.info("%s: %d outputs, %d differ", step.component, step.outputs, len(step.different))
+        if observer is not None:
+            observer.finished(step)
+        yield step
+
+
+def _stage(one: Made) -> tuple[int, str, str, str]:
+    execution = one.execution
+    parameters: Mapping[str, Json] = execution.parameters
+    return one.level, execution.component, one.node, digest_json(dict(parameters))
+
+
+def _first_moment(one: Made) -> tuple[str, int]:
+    """Spans in the order of time, as a run works on them."""
+    spans = [artifact.span for found in one.inputs.values() for artifact in found if artifact.span is not None]
+    return iso(min(span.start for span in spans)) if spans else "", one.execution.id
+
+
+@contextmanager
+def _folder(session: Session, keep: Path | None) -> Iterator[Path]:
+    """Where things are rebuilt: below the scratch folder, from which ``mlcore gc`` removes what a kill left behind."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    folder = session.scratch / f"reproduce-{secrets.token_hex(6)}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,142 @@
+"""Versions are rebuilt from their lineage: in another place to the same bytes, and where they differ it is told why."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.project import Project
+
+from mlcore.config.loader import load_pipeline
+from mlcore.core.types import ArtifactType
+from mlcore.errors import VersionGone
+from mlcore.runtime.provenance import find_version
+from mlcore.runtime.reproduce import From, Reproduction, reproduce
+
+
+def rebuilt(project: Project, rows: From = From.AUTO) -> Reproduction:
+    config = load_pipeline(project.settings.pipelines / "tiny.yaml")
+    with project.session() as session:
+        return reproduce(session, config, find_version(session, "tiny", None), rows=rows)
+
+
+def counted(project: Project) -> dict[str, int]:
+    with project.session() as session:
+        return {
+            type_.value: len(session.metadata.find_artifacts(type=type_, pipeline="tiny"))
+            for type_ in (ArtifactType.MODEL, ArtifactType.EXAMPLES, ArtifactType.SOURCE_FILE)
+        }
+
+
+def test_a_version_is_rebuilt_elsewhere_bit_for_bit(ran: Project, tmp_path: Path) -> None:
+    """A fresh process in another folder, locale and time zone, on one core, with the data moved: the same digest."""
+    elsewhere = tmp_path / "clone"
+    shutil.copytree(ran.folder, elsewhere)
+    shutil.rmtree(ran.folder)
+    environ = {**ran.environ, "MLCORE_PROJECT": str(elsewhere), "TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8"}
+    before = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{before} from mlcore.cli.main import app; app()",
+            "models",
+            "reproduce",
+            "tiny",
+            "1",
+            "--json",
+        ],
+        capture_output=True,
+        env={**environ, "PYTHONHASHSEED": "77"},
+        cwd=os.sep,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["reproduced"] is True
+    assert found["rebuilt"] == found["recorded"]
+    assert [step["component"] for step in found["steps"]] == ["ExampleGen", "TransformAnalyzer", "Transform", "Trainer"]
+    assert all(not step["different"] and not step["stored"] for step in found["steps"])
+    assert found["environment_differences"] == []
+
+
+def test_nothing_is_published_and_nothing_left_behind(ran: Project) -> None:
+    """Reproducing writes to no store, and removes what it made."""
+    before = counted(ran)
+    assert rebuilt(ran).equal
+    assert counted(ran) == before
+    scratch = ran.settings.home / "scratch"
+    assert not list(scratch.glob("reproduce-*"))
+
+
+def test_what_was_recorded_goes_before_what_the_file_says_now(ran: Project) -> None:
+    """A pipeline file that was edited since is not followed, and that is told."""
+    ran.replace("max_iter: 10", "max_iter: 11")
+    ran.replace("scale_to_z_score", "scale_to_0_1")
+    ran.replace("id: int64, at: timestamp", "at: timestamp, id: int64")
+    found = rebuilt(ran)
+    assert found.equal, found.reasons
+    caveats = " ".join(found.caveats)
+    assert "model.params.max_iter was 10, now 11" in caveats
+    assert "scale_to_0_1" in caveats
+
+
+def test_spans_whose_file_changed_come_from_their_stored_examples(ran: Project) -> None:
+    """Gone and corrected files are named; with the sources alone asked for, the version cannot be rebuilt."""
+    ran.data(1).unlink()
+    ran.data(2).write_text(ran.data(3).read_text(encoding="utf-8").replace("2024-01-03", "2024-01-02"))
+    found = rebuilt(ran)
+    assert found.equal
+    assert found.steps[0].stored == 2
+    assert "span 2024-01-01 is taken from its stored Examples: its file is gone" in found.caveats[0]
+    assert "span 2024-01-02 is taken from its stored Examples: its file changed since" in found.caveats[1]
+    assert rebuilt(ran, From.EXAMPLES).equal
+    with pytest.raises(VersionGone, match="2024-01-01 that the model was trained on cannot be had"):
+        rebuilt(ran, From.SOURCE)
+
+
+def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the component that differs although its inputs are equal it is told whether code or a library changed."""
+    from mlcore.runtime import rebuild
+    from mlcore.training import train
+
+    fit = train.train
+
+    def other(*given: object, **options: object) -> object:
+        return fit(*given, **{**options, "params": {"max_iter": 3, "random_state": 7}})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "train", other)
+    found = rebuilt(ran)
+    assert not found.equal
+    assert [step.component for step in found.steps if step.different] == ["Trainer"]
+    assert found.reasons == ("trainer: nothing known differs, so it does not give equal bytes for equal input",)
+    made_by = rebuild.made_by
+
+    def newer(component: object) -> dict[str, object]:
+        now = made_by(component)  # type: ignore[arg-type]
+        return {"code": "sha256:0", "libraries": {**now["libraries"], "numpy": "99.0"}}  # type: ignore[dict-item]
+
+    monkeypatch.setattr(rebuild, "made_by", newer)
+    reasons = " ".join(rebuilt(ran).reasons)
+    assert "trainer: its code changed since" in reasons
+    assert "now 99.0" in reasons
+
+
+def test_every_version_has_its_environment_lock(ran: Project) -> None:
+    """Beside the model lie the versions of what was installed, and how to install them again."""
+    with ran.session() as session:
+        (found,) = session.metadata.find_artifacts(type=ArtifactType.ENVIRONMENT, pipeline="tiny")
+        folder = session.artifacts.path(found.uri)
+    lock = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    assert lock["python"].split()[1] == ".".join(map(str, sys.version_info[:3]))
+    lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert f"numpy=={lock['distributions']['numpy']}" in lines
+    assert not any(line.startswith("mlcore==") for line in lines)
+    shown = ran.cli("models", "show", "tiny").stdout
+    assert lock["python"] in shown
