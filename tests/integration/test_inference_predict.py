@@ -72,7 +72,7 @@ REFUSED = {
     "there is no version 9 of tiny": ["--model", "9"],
     "there is no alias 'best' of tiny": ["--model", "best"],
     "lack the column 'nobody'": ["--keep", "nobody"],
-    "cannot write the file": ["--out", "nowhere/p.parquet"],
+    "the file cannot be written": ["--out", "nowhere/p.parquet"],
     "say where predictions go": ["--table", "t"],
 }
 
