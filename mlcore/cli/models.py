@@ -1,183 +1,209 @@
-"""``mlcore models list|show|history|lineage|promote|rollback|pin|unpin``."""
+"""``mlcore models list|show|history|lineage``: what is registered, where the aliases are, and how they came there.
+
+What moves them is in :mod:`mlcore.cli.models_moves`.
+"""
 
 from __future__ import annotations
 
-import getpass
-import socket
-from typing import Annotated
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from mlcore.cli import models_reproduce
+from mlcore.cli import models_moves, models_reproduce
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.config.loader import find_pipeline
-from mlcore.core.types import Json
 from mlcore.core.window import iso
-from mlcore.errors import MetadataError, NoChampion
-from mlcore.registry.records import ModelVersion
-from mlcore.runtime.session import Session
 
-models = typer.Typer(help="Registered models and the champion's history.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from mlcore.core.types import Json
+    from mlcore.registry.records import ModelVersion
+    from mlcore.runtime.session import Session
+
+models = typer.Typer(help="Registered models, their aliases and the history of both.", no_args_is_help=True)
+alias = typer.Typer(help="challenger, and aliases of your own.", no_args_is_help=True)
 
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
-Version = Annotated[int, typer.Argument(help="Number of the model version.", min=1)]
-Reason = Annotated[str, typer.Option(help="Why, for the history.")]
-
-models.command()(models_reproduce.reproduce)
+Which = Annotated[str, typer.Option("--version", help="Number of a version, or an alias.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def register(app: typer.Typer) -> None:
+    models_moves.register(models, alias)
+    models.command()(models_reproduce.reproduce)
+    models.add_typer(alias, name="alias")
     app.add_typer(models, name="models")
 
 
 @models.command("list")
-def list_models(pipeline: PipelineName) -> None:
-    """Every version of a pipeline's model; the champion is marked."""
+def list_models(pipeline: PipelineName, as_json: AsJson = False) -> None:
+    """Every version of a pipeline's model, with its aliases."""
     find_pipeline(settings().pipelines, pipeline)
     with session() as stores:
         versions = stores.registry.versions(pipeline)
-        champion = stores.registry.champion(pipeline)
-        pin = stores.registry.pinned(pipeline)
+        marks = _marks(stores, pipeline)
+        gone = _gone(stores, versions)
+    if as_json:
+        show_json([{**_plain(one), "marks": marks.get(one.version, []), "files": one not in gone} for one in versions])
+        return
     if not versions:
         notes.print(f"no model of {pipeline} was pushed yet", highlight=False)
         return
     table = Table("version", "alias", "trained on", "digest", "run", box=None)
-    for version in versions:
-        alias = "champion" if champion is not None and champion.version == version.version else ""
-        if pin is not None and pin.version == version.version:
-            alias += ", pinned"
-        trained = f"{version.train_start:%Y-%m-%d} to {version.train_end:%Y-%m-%d}"
-        table.add_row(str(version.version), alias, trained, version.digest[:19], version.run)
+    for one in versions:
+        trained = f"{one.train_start:%Y-%m-%d} to {one.train_end:%Y-%m-%d}"
+        marked = ", ".join([*marks.get(one.version, []), *(["files removed"] if one in gone else [])])
+        table.add_row(str(one.version), marked, trained, one.digest[:19], Text(one.run))
     console.print(table)
 
 
-@models.command()
-def history(pipeline: PipelineName) -> None:
-    """Every move of the champion alias: when, by which run, from, to and why."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
-        moves = stores.registry.history(pipeline)
-    table = Table("when", "alias", "from", "to", "by", "why", box=None)
-    for move in moves:
-        before = "" if move.from_version is None else str(move.from_version)
-        table.add_row(iso(move.moved_at), move.alias, before, str(move.to_version), move.actor, move.reason)
-    console.print(table)
+def _marks(stores: Session, pipeline: str) -> dict[int, list[str]]:
+    """What there is to say of each version: its aliases, a pin, that it waits for approval."""
+    found: dict[int, list[str]] = {}
+    for name, version in stores.registry.aliases(pipeline).items():
+        found.setdefault(version, []).append(name)
+    pin = stores.registry.pinned(pipeline)
+    if pin is not None:
+        found.setdefault(pin.version, []).append("pinned")
+    for pending in stores.registry.pending(pipeline):
+        found.setdefault(pending.version, []).append("awaiting approval")
+    return found
+
+
+def _gone(stores: Session, versions: tuple[ModelVersion, ...]) -> list[ModelVersion]:
+    from mlcore.core.types import ArtifactState
+
+    present = stores.metadata.present([one.artifact_id for one in versions])
+    return [one for one, model in zip(versions, present, strict=True) if model.state is not ArtifactState.LIVE]
 
 
 @models.command()
-def show(
+def history(
     pipeline: PipelineName,
-    version: Annotated[int | None, typer.Option(help="Model version; the champion by default.")] = None,
+    name: Annotated[str | None, typer.Option("--alias", help="Only the moves of this alias.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """One version: window, rows, metric, digest, and what became of its pushes."""
+    """Every move of an alias, pin and approval: when, who or which run, from, to, why, on what evidence."""
     find_pipeline(settings().pipelines, pipeline)
     with session() as stores:
-        found = _version(stores, pipeline, version)
-        model, evaluation = stores.metadata.artifacts([found.artifact_id, found.evaluation_id])
-        champion = stores.registry.champion(pipeline)
+        entries = _entries(stores, pipeline, name)
+    if as_json:
+        show_json(entries)
+        return
+    table = Table("when", "what", "from", "to", "by", "why", box=None)
+    for entry in entries:
+        before, after = (str(entry[key] or "") for key in ("from", "to"))
+        what = " ".join(str(entry[key]) for key in ("alias", "kind") if entry.get(key))
+        table.add_row(iso(entry["at"]), what, before, after, Text(entry["by"]), Text(entry["why"]))
+    console.print(table)
+
+
+def _entries(stores: Session, pipeline: str, name: str | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {
+            "at": move.moved_at, "alias": move.alias, "kind": move.kind.value, "from": move.from_version,
+            "to": move.to_version, "by": move.actor, "why": move.reason, "evidence": dict(move.evidence),
+        }
+        for move in stores.registry.history(pipeline, name)
+    ]  # fmt: skip
+    if name is not None:
+        return found
+    numbers = {one.digest: one.version for one in stores.registry.versions(pipeline)}
+    for pin in stores.registry.pins(pipeline):
+        kind = "UNPINNED" if pin.version is None else "PINNED"
+        found.append({"at": pin.pinned_at, "kind": kind, "from": None, "to": pin.version} | _by(pin.actor, pin.reason))
+    for said in stores.registry.approvals(pipeline):
+        entry = {"at": said.said_at, "kind": f"approval {said.verdict.value}", "from": None}
+        evidence: dict[str, Json] = {"model": said.digest, "blessing": said.artifact_id}
+        found.append({**entry, "to": numbers.get(said.digest), **_by(said.actor, said.reason), "evidence": evidence})
+    return sorted(found, key=lambda entry: entry["at"])
+
+
+def _by(actor: str, reason: str) -> dict[str, Any]:
+    return {"by": actor, "why": reason, "evidence": {}}
+
+
+@models.command()
+def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = False) -> None:
+    """One version: window, rows, metric, digest, aliases, approval, and what became of its pushes."""
+    find_pipeline(settings().pipelines, pipeline)
+    with session() as stores:
+        found = stores.registry.find(pipeline, version)
+        model, evaluation = stores.metadata.present([found.artifact_id, found.evaluation_id])
+        marks = _marks(stores, pipeline).get(found.version, [])
+        said = [one for one in stores.registry.approvals(pipeline) if one.digest == found.digest]
         pushes = [push for push in stores.registry.pushes(pipeline) if push.version == found.version]
         place = stores.artifacts.path(model.uri)
-        locked = models_reproduce.environment_lines(stores, found.artifact_id)
-    table = Table(box=None, show_header=False)
+        locked = models_reproduce.environment_lines(stores, model.id)
     lines: dict[str, Json] = {
         "version": found.version,
-        "alias": "champion" if champion is not None and champion.version == found.version else "",
+        "alias": ", ".join(marks),
         "trained on": f"{found.train_start:%Y-%m-%d} to {found.train_end:%Y-%m-%d}",
         "rows": model.properties.get("rows"),
         "evaluated up to": f"{found.window_end:%Y-%m-%d}",
         "metric": evaluation.properties.get("headline"),
         "run": found.run,
         "digest": found.digest,
-        "files": str(place),
+        "files": str(place) if model.state.value == "LIVE" else f"removed ({model.state.value})",
         **locked,
     }
+    if as_json:
+        more = {"approvals": [_plain(one) for one in said], "pushes": [_plain(one) for one in pushes], "marks": marks}
+        described = {"rows": lines["rows"], "metric": lines["metric"], "files": lines["files"], "environment": locked}
+        show_json({**_plain(found), **described, **more})
+        return
+    table = Table(box=None, show_header=False)
     for name, value in lines.items():
         table.add_row(name, Text(f"{value:,}" if isinstance(value, int) else str(value or "")))
+    for one in said:
+        table.add_row("approval", Text(f"{iso(one.said_at)} {one.verdict.value}: {one.reason} ({one.actor})"))
     for push in pushes:
         table.add_row("push", Text(f"{iso(push.pushed_at)} {push.outcome.value}: {push.reason} ({push.run})"))
     console.print(table)
 
 
 @models.command()
-def rollback(
-    pipeline: PipelineName,
-    to: Annotated[int | None, typer.Option(help="An earlier champion; by default the one before.", min=1)] = None,
-    reason: Reason = "rolled back by hand",
-) -> None:
-    """Make the previous champion the champion again, at once; what is rolled back from does not return by itself."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
-        before, after = stores.registry.rollback(pipeline, to, actor=_actor(), reason=reason)
-    _moved(pipeline, before, after)
-
-
-@models.command()
-def promote(
-    pipeline: PipelineName, version: Version, reason: Annotated[str, typer.Option(help="Why, for the history.")]
-) -> None:
-    """Make a registered version the champion by name, also over one that was trained on newer data."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
-        before, after = stores.registry.promote(pipeline, version, actor=_actor(), reason=reason)
-    _moved(pipeline, before, after)
-
-
-@models.command()
-def pin(pipeline: PipelineName, reason: Annotated[str, typer.Option(help="Why, for the history.")]) -> None:
-    """Keep the champion where it is: runs go on, their pushes are recorded and withheld."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
-        made = stores.registry.pin(pipeline, actor=_actor(), reason=reason)
-    console.print(f"version {made.version} of {pipeline} stays champion until: mlcore models unpin {pipeline}")
-
-
-@models.command()
-def unpin(pipeline: PipelineName, reason: Reason = "unpinned by hand") -> None:
-    """Let the champion be replaced again; the next push may do so."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
-        was = stores.registry.unpin(pipeline, actor=_actor(), reason=reason)
-    console.print(f"version {was.version} of {pipeline} is no longer pinned")
-
-
-@models.command()
-def lineage(
-    pipeline: PipelineName,
-    version: Annotated[int | None, typer.Option(help="Model version; the champion by default.")] = None,
-) -> None:
+def lineage(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = False) -> None:
     """Every artifact a model was made from, down to the source files."""
     find_pipeline(settings().pipelines, pipeline)
     with session() as stores:
-        model = _version(stores, pipeline, version)
+        model = stores.registry.find(pipeline, version)
         nodes = stores.metadata.lineage(model.artifact_id, "up")
+    if as_json:
+        show_json(
+            [
+                {
+                    "depth": node.depth,
+                    "id": node.artifact.id,
+                    "type": node.artifact.type.value,
+                    "span": node.artifact.span.label if node.artifact.span else None,
+                    "uri": node.artifact.uri,
+                    "digest": node.artifact.digest,
+                    "state": node.artifact.state.value,
+                }
+                for node in nodes
+            ]
+        )
+        return
     table = Table("depth", "artifact", "type", "span", "uri", box=None)
     for node in nodes:
         span = node.artifact.span.label if node.artifact.span else ""
-        table.add_row(str(node.depth), str(node.artifact.id), node.artifact.type.value, span, node.artifact.uri)
+        table.add_row(str(node.depth), str(node.artifact.id), node.artifact.type.value, span, Text(node.artifact.uri))
     console.print(table)
 
 
-def _version(stores: Session, pipeline: str, number: int | None) -> ModelVersion:
-    """One version; the champion where none is named."""
-    if number is None:
-        champion = stores.registry.champion(pipeline)
-        if champion is None:
-            raise NoChampion(f"{pipeline} has no champion", next_step=f"train one: mlcore run {pipeline} --at <moment>")
-        return champion
-    for version in stores.registry.versions(pipeline):
-        if version.version == number:
-            return version
-    raise MetadataError(f"there is no version {number} of {pipeline}", next_step=f"see: mlcore models list {pipeline}")
+def _plain(record: Any) -> dict[str, Any]:
+    return asdict(record)
 
 
-def _moved(pipeline: str, before: ModelVersion | None, after: ModelVersion) -> None:
-    was = "none" if before is None else f"version {before.version}"
-    trained = f"trained on {after.train_start:%Y-%m-%d} to {after.train_end:%Y-%m-%d}"
-    console.print(f"champion of {pipeline}: version {after.version} ({trained}), was {was}", highlight=False)
+def show_json(document: object) -> None:
+    """A document for programs; moments are ISO 8601."""
+    typer.echo(json.dumps(document, indent=2, default=_written))
 
 
-def _actor() -> str:
-    """Who moves it, as the history names them."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+def _written(value: object) -> str:
+    return iso(value) if isinstance(value, datetime) else str(value)

@@ -22,20 +22,26 @@ GATES = (EVALUATION, INFRA)
 
 
 class Pusher(Component):
-    """Moves the champion alias to a model that every gate blessed, in the transaction that records the push."""
+    """Moves the champion alias to a model that every gate blessed, in the transaction that records the push.
+
+    Where a person has to approve (``push.approval``) and has not said anything, the model is registered and waits.
+    """
 
     inputs = {
         "model": ArtifactType.MODEL,
         "evaluation": ArtifactType.EVALUATION,
         "evaluation_blessing": ArtifactType.BLESSING,
         "infra_blessing": ArtifactType.BLESSING,
+        "schema": ArtifactType.SCHEMA,
+        "approval": ArtifactType.BLESSING,
     }
     outputs = {"push": ArtifactType.PUSHED_MODEL}
     code = ("deployment", "registry", "evaluation.blessing")
 
     @property
     def parameters(self) -> Mapping[str, Json]:
-        return {"force_push": self.request.force_push}
+        asking: dict[str, Json] = {"approval": True} if self.config.push.approval else {}
+        return {"force_push": self.request.force_push, **asking}
 
     @property
     def cacheable(self) -> bool:
@@ -76,6 +82,10 @@ class Pusher(Component):
                 window_end=parse_moment(str(evaluation.properties["end"])),
                 run=self.request.run,
                 reason=self.request.reason or "blessed by every gate",
+                schema_id=inputs.one("schema").artifact.id,
+                # Addresses of alerts may hold secrets; ${NAME} elsewhere stands as it is written.
+                config=self.config.model_dump(mode="json", exclude={"alerts"}),
+                needs_approval=self.config.push.approval,
                 force=self.request.force_push,
                 evidence={
                     "evaluation": evaluation.id,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mlcore.config.fields import Section
+from mlcore.config.retention import Retention
 
 BeamValue = bool | int | float | str
 
@@ -25,3 +26,4 @@ class PlatformConfig(Section):
     """What all pipelines of a project share: ``config/platform.yaml``, which need not be there."""
 
     beam: Beam = Beam()
+    retention: Retention | None = None

@@ -36,8 +36,10 @@ def load_pipeline(path: Path) -> PipelineConfig:
             where=str(path),
             next_step=f"name the file {config.name}.yaml, or write name: {path.stem}",
         )
-    if config.beam is None:
-        config = config.model_copy(update={"beam": load_platform(path.parent.parent).beam})
+    shared = load_platform(path.parent.parent)
+    config = config.model_copy(
+        update={"beam": config.beam or shared.beam, "retention": config.retention or shared.retention}
+    )
     config._owned_schema = _owned_schema(schema_file(path.parent, config.name))
     return config
 

@@ -17,6 +17,7 @@ from mlcore.config.evaluation import Evaluation
 from mlcore.config.fields import ByteSize, Duration, Length, Name, Schedule, Section
 from mlcore.config.model import Feature, Model
 from mlcore.config.monitor import Monitor
+from mlcore.config.retention import Retention
 from mlcore.config.statistics import Statistics
 from mlcore.config.tune import AMOUNT_METRICS
 from mlcore.core.window import is_whole
@@ -52,6 +53,12 @@ class Infra(Section):
 
 
 class Push(Section):
+    """Who else has a say before a model becomes the champion, and what it may cost to serve."""
+
+    approval: bool = Field(default=False, description="Whether a person must approve of every new champion")
+    approval_timeout: Duration = Field(
+        default=timedelta(days=7), description="Under Airflow: no answer by then means no; a run waits so long"
+    )
     infra: Infra = Infra()
 
 
@@ -80,6 +87,9 @@ class PipelineConfig(Section):
     monitor: Monitor | None = None
     alerts: Alerts = Alerts()
     beam: Beam | None = Field(default=None, description="By default what config/platform.yaml says")
+    retention: Retention | None = Field(
+        default=None, description="By default what config/platform.yaml says, if it does"
+    )
 
     _owned_schema: str | None = PrivateAttr(default=None)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, exists, func, select, update
+from sqlalchemy import Connection, Engine, exists, func, select, tuple_, update
 
 from mlcore.core.types import (
     Artifact,
@@ -143,6 +143,23 @@ class MetadataStore:
         if missing:
             raise MetadataError(f"there is no artifact {missing[0]}")
         return tuple(found[id_] for id_ in ids)
+
+    def present(self, ids: Sequence[int]) -> tuple[Artifact, ...]:
+        """The same; in place of one that was removed, the newest of equal content that was made again, if there is."""
+        found = self.artifacts(ids)
+        gone = [one for one in found if one.state is not ArtifactState.LIVE]
+        if not gone:
+            return found
+        again = select(artifact).where(
+            artifact.c.state == ArtifactState.LIVE.value,
+            tuple_(artifact.c.pipeline, artifact.c.type, artifact.c.digest).in_(
+                [(one.pipeline, one.type.value, one.digest) for one in gone]
+            ),
+        )
+        with self.begun() as connection:
+            made = [to_artifact(row) for row in connection.execute(again.order_by(artifact.c.id))]
+        twins = {(one.pipeline, one.type, one.digest): one for one in made}
+        return tuple(twins.get((one.pipeline, one.type, one.digest), one) if one in gone else one for one in found)
 
     def find_artifacts(
         self,

@@ -52,10 +52,7 @@ def decide(
     """
     rows.serialize(connection, pipeline)
     check_pending(connection, version)
-    verdict = Verdict.APPROVED if approved else Verdict.REJECTED
-    rows.add_approval(
-        connection, pipeline, version.digest, verdict, actor=actor, reason=reason, artifact_id=artifact_id
-    )
+    answer(connection, pipeline, version.digest, approved=approved, artifact_id=artifact_id, actor=actor, reason=reason)
     candidate = Candidate(
         **{
             name: getattr(version, name)
@@ -70,6 +67,26 @@ def decide(
     push = _move(connection, candidate, version.version, actor=actor)
     rows.add_push(connection, pipeline, push, candidate.run)
     return push
+
+
+def answer(
+    connection: Connection, pipeline: str, digest: str, *, approved: bool, artifact_id: int, actor: str, reason: str
+) -> None:
+    """Record what a person said of a model that its run will push, registered or not.
+
+    Raises:
+        MetadataError: Somebody answered before.
+    """
+    rows.serialize(connection, pipeline)
+    said = rows.approval(connection, pipeline, digest)
+    if said is not None and said.verdict is not Verdict.REQUESTED:
+        raise MetadataError(
+            f"the model was {said.verdict.lower()} by {said.actor} before: {said.reason}",
+            where=digest,
+            next_step=f"see: mlcore models history {pipeline}",
+        )
+    verdict = Verdict.APPROVED if approved else Verdict.REJECTED
+    rows.add_approval(connection, pipeline, digest, verdict, actor=actor, reason=reason, artifact_id=artifact_id)
 
 
 def check_pending(connection: Connection, version: ModelVersion) -> None:

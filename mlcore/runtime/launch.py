@@ -95,7 +95,7 @@ def launch(
             if node.component.output is ArtifactType.EXAMPLES:
                 resolver.require_complete(session.metadata.outputs(execution_id)[SPANS])
         else:
-            component = node.component(config, request)
+            component = node.component(resolver.config_in_force, request)
             component.without = resolver.without
             if isinstance(component, Evaluator):
                 component.earlier_tests = resolver.earlier_tests

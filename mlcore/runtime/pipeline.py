@@ -101,7 +101,12 @@ class Baseline:
     required: bool = False
 
 
-Binding = Sources | FromNode | PreviousVersions | Baseline
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person said of the run's model; nothing while nobody has."""
+
+
+Binding = Sources | FromNode | PreviousVersions | Baseline | Approval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,6 +238,8 @@ PUSHER = Node(
         "evaluation": FromNode("evaluator", "evaluation"),
         "evaluation_blessing": FromNode("evaluator", "blessing"),
         "infra_blessing": FromNode("infra_validator", "blessing"),
+        "schema": FromNode("schema_gen", "schema"),
+        "approval": Approval(),
     },
 )
 

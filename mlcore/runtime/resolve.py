@@ -25,10 +25,10 @@ from mlcore.core.window import (
     resolve_monitor_window,
     resolve_window,
 )
-from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited
+from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited, quoted
 from mlcore.ingest.paths import span_missing
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.pipeline import Baseline, Binding, FromNode, Part, PreviousVersions, Sources
+from mlcore.runtime.pipeline import Approval, Baseline, Binding, FromNode, Part, PreviousVersions, Sources
 from mlcore.runtime.previous import previous_statistics
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources import is_complete, source_spans
@@ -115,10 +115,12 @@ class Resolver:
                 return self._previous_versions(node, part)
             case Baseline(output=output, required=required):
                 return self._from_baseline(output, required=required)
+            case Approval():
+                return self._said()
 
     def split(self, binding: Binding) -> SplitName | None:
         """Which of its artifacts' rows an input takes; ``None`` for all there are."""
-        if isinstance(binding, Baseline) or isinstance(self.config.data.split, TimeSplit):
+        if isinstance(binding, Baseline | Approval) or isinstance(self.config.data.split, TimeSplit):
             return None
         return binding.part.rows
 
@@ -284,7 +286,35 @@ class Resolver:
         if champion is None:
             return ()
         artifact_id = champion.evaluation_id if output == "evaluation" else champion.artifact_id
-        return self.session.metadata.artifacts([artifact_id])
+        return self.session.metadata.present([artifact_id])
+
+    def _said(self) -> tuple[Artifact, ...]:
+        digest = self._challenger_digest()
+        said = self.session.registry.approval(self.config.name, digest) if digest else None
+        return () if said is None or said.artifact_id is None else self.session.metadata.artifacts([said.artifact_id])
+
+    @cached_property
+    def config_in_force(self) -> PipelineConfig:
+        """The pipeline's file; of a champion that people rolled back to, with what it was judged by when it was pushed.
+
+        That is the features, the evaluation and the monitor's thresholds: they come back with the model.
+        """
+        champion = self.baseline if self.monitoring else None
+        if champion is None or self.config.monitor is None or not self.session.registry.restored(champion):
+            return self.config
+        try:
+            then = PipelineConfig.model_validate(champion.config)
+        except ValueError as error:
+            _LOG.warning(
+                "the settings of version %d cannot be read by this release, those of the file are used: %s",
+                champion.version, quoted(str(error)),
+            )  # fmt: skip
+            return self.config
+        update: dict[str, object] = {"features": then.features, "evaluation": then.evaluation}
+        if then.monitor is not None:
+            thresholds = {name: getattr(then.monitor, name) for name in ("drift", "performance", "retrain")}
+            update["monitor"] = self.config.monitor.model_copy(update=thresholds)
+        return self.config.model_copy(update=update)
 
     def _from_node(self, node: str, output: str, part: Part) -> tuple[Artifact, ...]:
         try:
