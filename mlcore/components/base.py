@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -142,11 +143,16 @@ class Component(ABC):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpanTask:
-    """One span to be worked on: what to read and where to write."""
+    """One span to be worked on: what to read and where to write.
+
+    Attributes:
+        past: Of the component's look-back, the spans before it that there are, in order.
+    """
 
     span: Span
     source: Payload
     output: Output
+    past: tuple[Payload, ...] = ()
 
 
 class SpanComponent(ABC):
@@ -167,6 +173,11 @@ class SpanComponent(ABC):
     def parameters(self) -> Mapping[str, Json]:
         """The part of the configuration that decides the output."""
         return {}
+
+    @property
+    def look_back(self) -> timedelta:
+        """How far before a span's start it reads what else there is of its input, under the name ``past``."""
+        return timedelta(0)
 
     def working(self, sources: Sequence[Payload]) -> AbstractContextManager[None]:
         """Entered around all calls of ``run`` of one launch, with the sources of all their tasks."""

@@ -142,6 +142,12 @@ def _read(folder: Path, columns: Sequence[str] | None) -> pa.Table:
         return table if columns is None else table.select(list(columns))
 
 
+def stored_schema(folder: Path) -> pa.Schema:
+    """The columns of a folder's rows, with arguments and errors as above."""
+    with _Opened(folder, ()) as file:
+        return file.schema_arrow
+
+
 class _Opened:
     """A Parquet file whose faults are told as those of an artifact."""
 

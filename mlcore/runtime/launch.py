@@ -90,7 +90,9 @@ def launch(
             inputs = {key: resolver.resolve(binding) for key, binding in node.inputs.items()}
         splits = {key: resolver.split(binding) for key, binding in node.inputs.items()}
         if issubclass(node.component, SpanComponent):
-            spans = launch_spans(session, node.component(config), request, inputs["source"], splits.get("source"))
+            spans = launch_spans(
+                session, node.component(config), request, inputs["source"], splits.get("source"), inputs.get("past", ())
+            )
             execution_id, state, summary = spans.execution_id, spans.state, spans.summary
             if node.component.output is ArtifactType.EXAMPLES:
                 resolver.require_complete(session.metadata.outputs(execution_id)[SPANS])

@@ -14,6 +14,7 @@ from mlcore.components.drift_monitor import DriftMonitor
 from mlcore.components.evaluator import Evaluator
 from mlcore.components.example_gen import ExampleGen
 from mlcore.components.example_validator import ExampleValidator
+from mlcore.components.history_gen import HistoryGen
 from mlcore.components.infra_validator import InfraValidator
 from mlcore.components.pusher import Pusher
 from mlcore.components.schema_gen import SchemaGen
@@ -29,9 +30,10 @@ from mlcore.errors import ConfigError, quoted
 
 
 class Part(StrEnum):
-    """Which spans of a run's window an input takes."""
+    """Which spans of a run's window an input takes; ``PAST``: all, and those that ``data.history`` looks back on."""
 
     ALL = "all"
+    PAST = "past"
     TRAIN = "train"
     EVALUATION = "evaluation"
     REFERENCE = "reference"
@@ -44,7 +46,7 @@ class Part(StrEnum):
     def parts(self) -> tuple[Part, ...]:
         """The parts of a window it stands for; none for all there are."""
         match self:
-            case Part.ALL:
+            case Part.ALL | Part.PAST:
                 return ()
             case Part.FITTED:
                 return (Part.TRAIN, Part.TUNING)
@@ -55,7 +57,7 @@ class Part(StrEnum):
     def rows(self) -> SplitName | None:
         """Where time does not split rows: which of a span's rows an input takes, ``None`` for all."""
         match self:
-            case Part.ALL:
+            case Part.ALL | Part.PAST:
                 return None
             case Part.EVALUATION | Part.LABELLED:
                 return SplitName.EVALUATION
@@ -149,6 +151,11 @@ class Graph:
 
 
 EXAMPLE_GEN = Node(name="example_gen", component=ExampleGen, inputs={"source": Sources()})
+HISTORY_GEN = Node(
+    name="history_gen",
+    component=HistoryGen,
+    inputs={"source": FromNode("example_gen"), "past": FromNode("example_gen", part=Part.PAST, optional=True)},
+)
 STATISTICS_GEN = Node(name="statistics_gen", component=StatisticsGen, inputs={"source": FromNode("example_gen")})
 SERVING_EXAMPLE_GEN = Node(
     name="serving_example_gen",
@@ -246,6 +253,28 @@ PUSHER = Node(
 
 def retraining_graph(config: PipelineConfig) -> Graph:
     """New data to a push: what ``mlcore run`` and the DAG ``<name>`` do."""
+    return _looking_back(_retraining_graph(config), config)
+
+
+def _looking_back(graph: Graph, config: PipelineConfig) -> Graph:
+    """The graph with the columns of ``data.history`` in all that reads examples, where the pipeline has any."""
+    if not config.data.history:
+        return graph
+    examples = replace(EXAMPLE_GEN, inputs={"source": Sources(part=Part.PAST)})
+    others = [node for node in graph.nodes if node.name != EXAMPLE_GEN.name]
+    return replace(graph, nodes=(examples, HISTORY_GEN, *map(_reading_history, others)))
+
+
+def _reading_history(node: Node) -> Node:
+    def instead(binding: Binding) -> Binding:
+        if isinstance(binding, FromNode) and binding.node == EXAMPLE_GEN.name:
+            return replace(binding, node=HISTORY_GEN.name)
+        return binding
+
+    return replace(node, inputs={key: instead(binding) for key, binding in node.inputs.items()})
+
+
+def _retraining_graph(config: PipelineConfig) -> Graph:
     validator: tuple[Node, ...] = (EXAMPLE_VALIDATOR,)
     if config.data.serving is not None:
         validator = (SERVING_EXAMPLE_GEN, SERVING_STATISTICS_GEN, VALIDATOR_WITH_SERVING)
@@ -270,6 +299,10 @@ def monitoring_graph(config: PipelineConfig) -> Graph:
         raise ConfigError(
             f"pipeline {config.name} is not monitored", where="monitor", next_step="add a monitor block to its file"
         )
+    return _looking_back(_monitoring_graph(), config)
+
+
+def _monitoring_graph() -> Graph:
     return Graph(
         nodes=(
             EXAMPLE_GEN,

@@ -13,6 +13,7 @@ from mlcore.config.data import TimeSplit
 from mlcore.config.evaluation import ChampionCriterion
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import digest_json
+from mlcore.core.past import with_past
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, SplitName
 from mlcore.core.window import (
@@ -135,13 +136,17 @@ class Resolver:
         Raises:
             SpanMissing: Too few are.
         """
-        absent = {one.span: one.uri for one in examples if one.span and not is_complete(self.config, one)}
+        window = set(self.spans(Part.ALL))
+        absent = {one.span: one.uri for one in examples if one.span in window and not is_complete(self.config, one)}
         self._do_without(absent, "are not complete (data.complete)")
 
     def _from_sources(self, part: Part) -> tuple[Artifact, ...]:
         found = source_spans(self.session, self.config, self.spans(part), self.request.as_of)
-        reason = found.absent[0].reason if found.absent else ""
-        self._do_without({absent.span: absent.place for absent in found.absent}, reason)
+        window = set(self.spans(Part.ALL))
+        absent = [one for one in found.absent if one.span in window]
+        self._do_without({one.span: one.place for one in absent}, absent[0].reason if absent else "")
+        if len(found.absent) > len(absent):
+            _LOG.info("%d spans to look back on are not there", len(found.absent) - len(absent))
         return found.artifacts
 
     def _from_serving_log(self, part: Part) -> tuple[Artifact, ...]:
@@ -159,7 +164,12 @@ class Resolver:
     def _as_far_as_there(self, node: str, output: str, part: Part) -> tuple[Artifact, ...]:
         wanted = set(self.spans(part))
         outputs = self.session.metadata.outputs(self.upstream[node])
-        return tuple(artifact for artifact in outputs.get(output, ()) if artifact.span in wanted)
+        return tuple(
+            artifact
+            for artifact in outputs.get(output, ())
+            if artifact.span in wanted
+            and (artifact.type is not ArtifactType.EXAMPLES or is_complete(self.config, artifact))
+        )
 
     def _previous_versions(self, node: str, part: Part) -> tuple[Artifact, ...]:
         wanted = set(self.spans(part))
@@ -213,6 +223,8 @@ class Resolver:
 
     def spans(self, part: Part) -> tuple[Span, ...]:
         """The spans of one part of the window, in time order, each once."""
+        if part is Part.PAST:
+            return with_past(self.spans(Part.ALL), self.config.data.span, self.config.data.look_back)
         parts = self._parts
         wanted = [parts[one] for one in part.parts if one in parts] or parts.values()
         return tuple(sorted({span for interval in wanted for span in interval.spans(self.config.data.span)}))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlcore.components.base import SPANS, Output, Payload, SpanComponent, SpanTask
+from mlcore.core.past import looked_back_on
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
 from mlcore.errors import ArtifactMissing, MetadataError
@@ -26,6 +27,9 @@ PORTION_SPANS = 1_000
 """So many spans are locked, worked on and published at once: the server's lock table has room for thousands, and a
 killed run has lost no more than a portion."""
 
+Seen = Mapping[int, Sequence[Artifact]]
+"""By the id of each source, what it looks back on."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpansResult:
@@ -40,16 +44,21 @@ def launch_spans(
     request: RunRequest,
     sources: Sequence[Artifact],
     split: SplitName | None = None,
+    past: Sequence[Artifact] = (),
 ) -> SpansResult:
-    """One output for every source, in order, made now or earlier; of a split of it where one is named."""
-    by_fingerprint = {fingerprint(component, {"source": [source]}): source for source in sources}
+    """One output for every source, in order, made now or earlier; of a split of it where one is named.
+
+    An output is made of its source and of those among ``past`` that lie within the component's look-back before it.
+    """
+    seen = {source.id: looked_back_on(source, past, component.look_back) for source in sources}
+    by_fingerprint = {fingerprint(component, _inputs(source, seen)): source for source in sources}
     known = _known(session, list(by_fingerprint))
     missing = [key for key in by_fingerprint if key not in known]
     if missing:
         with component.working([_payload(session, by_fingerprint[key], split) for key in missing]):
             for start in range(0, len(missing), PORTION_SPANS):
                 portion = {key: by_fingerprint[key] for key in missing[start : start + PORTION_SPANS]}
-                known |= _work_locked(session, component, request, portion, split)
+                known |= _work_locked(session, component, request, portion, split, seen)
     made = [known[key] for key in by_fingerprint]
     gathered = session.metadata.record_cached(
         _execution(component, request, fingerprint=None),
@@ -67,12 +76,13 @@ def _work_locked(
     request: RunRequest,
     missing: Mapping[str, Artifact],
     split: SplitName | None,
+    seen: Seen,
 ) -> dict[str, Artifact]:
     """Work under the fingerprints' locks: a span that another run works on is waited for and reused."""
     with session.metadata.exclusive(list(missing), on_wait=waiting):
         known = _known(session, list(missing))
         todo = {key: source for key, source in missing.items() if key not in known}
-        return known | _work(session, component, request, todo, split) if todo else known
+        return known | _work(session, component, request, todo, split, seen) if todo else known
 
 
 def _known(session: Session, fingerprints: Sequence[str]) -> dict[str, Artifact]:
@@ -98,14 +108,22 @@ def _work(
     request: RunRequest,
     todo: Mapping[str, Artifact],
     split: SplitName | None,
+    seen: Seen,
 ) -> dict[str, Artifact]:
     begun = session.metadata.begin_many(
-        [(_execution(component, request, fingerprint=key), {"source": [source.id]}) for key, source in todo.items()]
+        [
+            (
+                _execution(component, request, fingerprint=key),
+                {name: [one.id for one in found] for name, found in _inputs(source, seen).items()},
+            )
+            for key, source in todo.items()
+        ]
     )
     ids = [execution.id for execution in begun]
     with attempt(session, ids):
         uris = [f"{session.artifacts.fresh(request.pipeline, type(component).__name__, id_)}/{SPANS}" for id_ in ids]
-        tasks = [_task(session, source, uri, split) for source, uri in zip(todo.values(), uris, strict=True)]
+        _verify(session, [*todo.values(), *(one for source in todo.values() for one in seen[source.id])])
+        tasks = [_task(session, source, seen, uri, split) for source, uri in zip(todo.values(), uris, strict=True)]
         with session.artifacts.writing(f"{request.pipeline}/{type(component).__name__}"):
             component.run(tasks)
         for source in todo.values():
@@ -120,12 +138,20 @@ def _work(
     return {key: outputs[SPANS][0] for key, outputs in zip(todo, published, strict=True)}
 
 
-def _task(session: Session, source: Artifact, uri: str, split: SplitName | None) -> SpanTask:
+def _inputs(source: Artifact, seen: Seen) -> dict[str, Sequence[Artifact]]:
+    past = seen[source.id]
+    return {"source": [source], "past": past} if past else {"source": [source]}
+
+
+def _task(session: Session, source: Artifact, seen: Seen, uri: str, split: SplitName | None) -> SpanTask:
     if source.span is None:
         raise MetadataError(f"artifact {source.id} has no span", where=source.uri)
-    _verify(session, source)
-    output = Output(path=session.artifacts.folder(uri))
-    return SpanTask(span=source.span, source=_payload(session, source, split), output=output)
+    return SpanTask(
+        span=source.span,
+        source=_payload(session, source, split),
+        output=Output(path=session.artifacts.folder(uri)),
+        past=tuple(_payload(session, one, split) for one in seen[source.id]),
+    )
 
 
 def _payload(session: Session, source: Artifact, split: SplitName | None) -> Payload:
@@ -133,11 +159,12 @@ def _payload(session: Session, source: Artifact, split: SplitName | None) -> Pay
     return Payload(artifact=source, path=path / split if split else path)
 
 
-def _verify(session: Session, source: Artifact) -> None:
-    if source.type is ArtifactType.SOURCE_FILE:
-        check_present(source)
-    else:
-        session.artifacts.verify(source)
+def _verify(session: Session, sources: Sequence[Artifact]) -> None:
+    for source in {source.id: source for source in sources}.values():
+        if source.type is ArtifactType.SOURCE_FILE:
+            check_present(source)
+        else:
+            session.artifacts.verify(source)
 
 
 def _sealed(session: Session, component: SpanComponent, request: RunRequest, task: SpanTask, uri: str) -> NewArtifact:
