@@ -16,7 +16,7 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import Json, SplitName
 from mlcore.core.window import parse_moment
 from mlcore.errors import ConfigError, quoted
-from mlcore.runtime.pipeline import Baseline, Graph, Node
+from mlcore.runtime.pipeline import Approval, Baseline, Graph, Node
 from mlcore.runtime.provenance import Made
 
 _CODE, _LIBRARIES = "code", "libraries"
@@ -42,7 +42,7 @@ class Restored:
     def split(self, key: str) -> SplitName | None:
         """Which of an input's rows it takes; as the launcher resolved it."""
         binding = self.node.inputs.get(key)
-        if binding is None or isinstance(binding, Baseline) or isinstance(self.config.data.split, TimeSplit):
+        if binding is None or isinstance(binding, Baseline | Approval) or isinstance(self.config.data.split, TimeSplit):
             return None
         return binding.part.rows
 
