@@ -29,7 +29,8 @@ class ExampleValidator(Component):
         statistics: Of the evaluation spans: what is judged.
         reference: Of the training spans: what is taken to be good. The newest 56 are read.
         examples: Of the evaluation spans; the key alone is read, and more only where an anomaly is to be shown.
-        train_examples: Of the training spans, where a key might be in both splits; the hashes of keys alone are read.
+        train_examples: Of the training spans. Rows of the newest are searched for leaks; where a key might be in both
+            splits, the hashes of all keys are read.
         statistics_before, reference_before: Of the spans that were corrected, as they were before.
         serving, serving_examples: Of the serving log's spans, where the pipeline names one: what is judged is compared
             with them, and they are themselves checked in the schema's environment SERVING.
@@ -51,6 +52,7 @@ class ExampleValidator(Component):
         "schema",
         "statistics",
         "accumulators",
+        "components.leak_rows",
         "components.summaries",
         "ingest.examples",
         "ingest.apart",
@@ -65,6 +67,7 @@ class ExampleValidator(Component):
             "key": [*data.key],
             "kept_apart": [*data.kept_apart],
             "label": data.label.name,
+            "label_delay": data.label.delay.total_seconds(),
             "features": [*sorted(self.config.feature_columns)],
             "logged": [*self._logged],
         }
@@ -73,6 +76,7 @@ class ExampleValidator(Component):
         from mlcore.schema.anomalies import write_anomalies
         from mlcore.schema.comparators import Controls
         from mlcore.schema.findings import findings
+        from mlcore.schema.leaks.find import with_leaks
         from mlcore.schema.schema import read_schema
         from mlcore.schema.tolerance import LENIENT
         from mlcore.schema.validate import (
@@ -95,6 +99,7 @@ class ExampleValidator(Component):
             *version_by_version(_corrected(inputs, schema), schema),
             *findings(whole, schema, spans=spans, history=history, expected=expected),
         ]
+        found = with_leaks(found, self._leaks(inputs, schema, history.reference, log[0] if log else None))
         anomalies = [self._explained(anomaly, schema, whole, inputs["examples"]) for anomaly in found]
         if log:
             wrong = serving_anomalies(log[0], schema, spans=log[1], columns=self._logged, tolerance=LENIENT)
@@ -130,6 +135,18 @@ class ExampleValidator(Component):
         kept = serving.data.columns if serving is not None else {}
         return tuple(name for name in self.config.feature_columns if name in kept)
 
+    def _leaks(
+        self, inputs: Inputs, schema: Schema, training: DatasetSummary, log: DatasetSummary | None
+    ) -> tuple[Anomaly, ...]:
+        from mlcore.components.leak_rows import leak_rows
+        from mlcore.schema.leaks.find import leaks
+        from mlcore.schema.leaks.future import not_in_the_log
+        from mlcore.schema.validate import with_severities
+
+        found = leaks(leak_rows(self.config, inputs["train_examples"], inputs["examples"]))
+        missing = () if log is None else not_in_the_log(training, log, self._logged)
+        return with_severities([*found, *missing], schema)
+
     def _expectations(self, inputs: Inputs) -> Expectations:
         from mlcore.ingest.apart import common_keys
         from mlcore.ingest.examples import read_examples
@@ -139,8 +156,8 @@ class ExampleValidator(Component):
         data = self.config.data
         judged = inputs["examples"]
         keys = read_examples([payload.path for payload in judged], list(data.key))
-        train = [payload.path for payload in inputs.get("train_examples", ())]
-        common = common_keys(train, inputs.paths("examples"), data.kept_apart) if train else None
+        judged_paths, train = inputs.paths("examples"), inputs.paths("train_examples")
+        common = common_keys(train, judged_paths, data.kept_apart) if data.kept_apart else None
         return Expectations(
             event_timestamp=data.event_timestamp,
             features=frozenset(self.config.feature_columns),

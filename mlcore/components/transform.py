@@ -10,11 +10,16 @@ from mlcore.core.types import ArtifactType, Json
 
 
 class Transform(Component):
-    """Merges the training window's analyzer states in span order and fits every feature's constants."""
+    """Merges the training window's analyzer states in span order and fits every feature's constants.
 
-    inputs = {"states": ArtifactType.ANALYZER_STATE}
+    Inputs:
+        states: Of the training spans.
+        examples: Of the training spans; they are counted, so that no state can be of other rows.
+    """
+
+    inputs = {"states": ArtifactType.ANALYZER_STATE, "examples": ArtifactType.EXAMPLES}
     outputs = {"transform_graph": ArtifactType.TRANSFORM_GRAPH}
-    code = ("transform", "accumulators", "components.merging")
+    code = ("transform", "accumulators", "components.merging", "components.fitted_on", "ingest.examples")
     libraries = ("numpy",)
 
     @property
@@ -29,12 +34,15 @@ class Transform(Component):
         return {"features": features, "code": code}
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
+        from mlcore.components.fitted_on import check_states
         from mlcore.transform.fitting import fit
         from mlcore.transform.graph import write_graph
         from mlcore.transform.specs import specs_of
 
         specs = specs_of(self.config)
-        graph = fit(specs, merged_states(inputs, "states", self.config.data.span))
+        state = merged_states(inputs, "states", self.config.data.span)
+        check_states(inputs["states"], inputs["examples"], rows=state.rows, label=self.config.data.label.name)
+        graph = fit(specs, state)
         write_graph(outputs["transform_graph"].path, graph)
         outputs["transform_graph"].properties.update(features=len(graph.features))
 

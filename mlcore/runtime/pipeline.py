@@ -179,6 +179,7 @@ EXAMPLE_VALIDATOR = Node(
         "statistics": FromNode("statistics_gen", part=Part.EVALUATION),
         "reference": FromNode("statistics_gen", part=Part.TRAIN),
         "examples": FromNode("example_gen", part=Part.EVALUATION),
+        "train_examples": FromNode("example_gen", part=Part.TRAIN),
         "schema": FromNode("schema_gen", "schema"),
         "statistics_before": PreviousVersions("example_gen", part=Part.EVALUATION),
         "reference_before": PreviousVersions("example_gen", part=Part.TRAIN),
@@ -201,7 +202,10 @@ TRANSFORM_ANALYZER = Node(
 TRANSFORM = Node(
     name="transform",
     component=Transform,
-    inputs={"states": FromNode("transform_analyzer", part=Part.TRAIN)},
+    inputs={
+        "states": FromNode("transform_analyzer", part=Part.TRAIN),
+        "examples": FromNode("example_gen", part=Part.TRAIN),
+    },
 )
 TRAINER = Node(
     name="trainer",
@@ -278,9 +282,6 @@ def _retraining_graph(config: PipelineConfig) -> Graph:
     validator: tuple[Node, ...] = (EXAMPLE_VALIDATOR,)
     if config.data.serving is not None:
         validator = (SERVING_EXAMPLE_GEN, SERVING_STATISTICS_GEN, VALIDATOR_WITH_SERVING)
-    if config.data.kept_apart:
-        learnt = {"train_examples": FromNode(EXAMPLE_GEN.name, part=Part.TRAIN)}
-        validator = (*validator[:-1], replace(validator[-1], inputs={**validator[-1].inputs, **learnt}))
     data = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, *validator, TRANSFORM_ANALYZER, TRANSFORM)
     trainer: tuple[Node, ...] = (TRAINER,)
     if config.model.tune is not None:

@@ -18,6 +18,12 @@ _CORRECT: Mapping[AnomalyType, str] = {
     AnomalyType.CONSTANT_COLUMN: "look at the source of the column: it may write a default",
     AnomalyType.SHIFTED_COLUMN: "look for a field too few or too many, or columns in another order",
     AnomalyType.LABEL_LEAKAGE: "take the feature out unless it is known before the label is",
+    AnomalyType.SHIFTED_LABEL: "take the feature out, or correct the join or the shift that makes the column",
+    AnomalyType.TARGET_STATISTIC: "take the feature out, and let the pipeline make it of training rows: "
+    "transform: target_encoding",
+    AnomalyType.TWINS_IN_BOTH_SPLITS: "look whether rows were delivered twice under other keys, or split by what twins "
+    "have in common (data.split)",
+    AnomalyType.FEATURE_FROM_THE_FUTURE: "take the feature out, unless its values are known when the event happens",
     AnomalyType.UNIT_CHANGE: "convert the column back, or train only on data of one unit",
     AnomalyType.ROUNDED_VALUES: "look at the source of the column: decimals were lost",
     AnomalyType.DAMAGED_ENCODING: "decode the source by the encoding it was written in (data.source.encoding)",

@@ -20,7 +20,14 @@ from mlcore.ingest.examples import read_examples
 from mlcore.runtime.local import run_graph
 from mlcore.runtime.pipeline import monitoring_graph, retraining_graph
 from mlcore.runtime.session import open_session
+from mlcore.schema.anomalies import AnomalyType, read_anomalies
 
+LEAKS = {
+    kind
+    for kind in AnomalyType
+    if "LEAKAGE" in kind
+    or kind in ("SHIFTED_LABEL", "TARGET_STATISTIC", "TWINS_IN_BOTH_SPLITS", "FEATURE_FROM_THE_FUTURE")
+}
 EXAMPLES = Path(__file__).parents[2] / "config" / "examples"
 
 
@@ -61,6 +68,8 @@ def test_an_example_ends_with_a_champion(
             session.metadata.outputs(results[node].execution_id)["blessing"][0].properties["reasons"]
             for node in ("evaluator", "infra_validator")
         ]
+        (anomalies,) = session.metadata.outputs(results["example_validator"].execution_id)["anomalies"]
+        accused = {anomaly.type for anomaly in read_anomalies(session.artifacts.path(anomalies.uri))} & LEAKS
         champion = session.registry.champion(name)
         assert champion is not None, gates
         (model,) = session.metadata.artifacts([champion.artifact_id])
@@ -70,6 +79,7 @@ def test_an_example_ends_with_a_champion(
         alone = [score(session.artifacts.path(model.uri), rows.slice(index, 1))[0] for index in range(0, 60, 20)]
         watched = run_graph(session, config, monitoring_graph(config), request=request, observer=Silent())
         (report,) = session.metadata.outputs(watched[-1].execution_id)["report"]
+    assert accused == set()
     assert report.properties["retrain"] is False, report.properties["reasons"]
     assert together.shape == (rows.num_rows, *shape)
     assert np.array(alone).tobytes() == together[:60:20].tobytes()

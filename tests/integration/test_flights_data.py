@@ -25,6 +25,8 @@ from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity
 from mlcore.schema.findings import findings
 from mlcore.schema.history import Expectations, History
 from mlcore.schema.infer import TOLERANT, infer
+from mlcore.schema.leaks.find import leaks
+from mlcore.schema.leaks.rows import LeakRows
 from mlcore.schema.summary import DatasetSummary, FeatureSummary, FeatureType
 from mlcore.schema.tolerance import LENIENT
 from mlcore.schema.validate import validate
@@ -159,6 +161,22 @@ def test_no_week_of_the_year_has_a_fault_that_no_schema_states(
     assert [str(anomaly) for anomaly in found if anomaly.severity is Severity.ERROR] == []
     holidays = {(AnomalyType.UNUSUAL_VOLUME, day) for day in ("2013-07-04", "2013-11-29")}  # there were fewer flights
     assert {(anomaly.type, anomaly.since) for anomaly in found} <= holidays
+
+
+def test_no_week_of_the_year_is_said_to_leak(config: PipelineConfig, days: list[Path]) -> None:
+    """Rows before a week and rows of it, four times in the year: no feature is accused, no twins are seen."""
+    data = config.data
+    for start in range(TRAIN, len(days) - EVALUATION, 90):
+        rows = LeakRows(
+            train=read_examples(days[start - TRAIN : start]),
+            evaluation=read_examples(days[start : start + EVALUATION]),
+            features=(*config.feature_columns, *SEASONAL, "tailnum", "flight"),
+            label=data.label.name,
+            key=data.key,
+            event_timestamp=data.event_timestamp,
+            label_delay=data.label.delay,
+        )
+        assert leaks(rows) == ()
 
 
 def test_weeks_exchanged_at_random_rarely_drift(config: PipelineConfig, statistics: list[DatasetAccumulator]) -> None:
