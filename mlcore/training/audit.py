@@ -2,11 +2,15 @@
 
 skops trusts scikit-learn's estimators, NumPy's arrays and Python's containers by itself. Beyond those, only the types
 below are built, each by its full name. skops does not trust trees because scikit-learn follows their indices without
-checking them; :func:`check_trees` does, so that a crafted file cannot crash the process that predicts.
+checking them; :func:`check_trees` does, so that a crafted file cannot crash the process that predicts. Those of
+boosters are checked before they are built, by :mod:`~mlcore.training.boosters`.
 """
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,19 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcore.errors import ModelError, UntrustedModel, quoted
-
-BOOSTERS = (
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRegressor",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-    "xgboost.sklearn.XGBRFClassifier",
-    "xgboost.sklearn.XGBRFRegressor",
-)
-"""Their libraries read trees from bytes of their own, which are not checked here: what keeps a crafted one out is the
-digest that every artifact is verified by."""
+from mlcore.training.boosters import BOOSTERS, Unsound, check_boosters
 
 ALLOWED_TYPES = (
     "collections.OrderedDict",
@@ -59,6 +51,11 @@ def audit(data: bytes, where: str) -> None:
 
     try:
         unknown = sorted(set(skops.io.get_untrusted_types(data=data)) - set(ALLOWED_TYPES))
+        if not unknown:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                check_boosters(json.loads(archive.read("schema.json")), archive)
+    except Unsound as error:
+        raise UntrustedModel(f"the model file holds {error}", where=where, next_step=_NEXT) from error
     except Exception as error:
         raise ModelError(
             f"the model file cannot be read: {quoted(str(error))}", where=where, next_step="train the model again"
@@ -78,7 +75,7 @@ def check_trees(pipeline: Any, where: str) -> None:
         UntrustedModel: An index of a tree is out of range.
     """
     for step in pipeline:
-        for estimator in _members(step):
+        for estimator in members(step):
             if not all(_is_sound(nodes) for nodes in _trees(estimator)):
                 raise UntrustedModel("a tree of the model points outside of itself", where=where, next_step=_NEXT)
 
@@ -107,16 +104,18 @@ def _is_sound(nodes: _Nodes) -> bool:
     )
 
 
-def _members(estimator: Any) -> Iterator[Any]:
-    """An estimator and those it is made of."""
+def members(estimator: Any) -> Iterator[Any]:
+    """An estimator and those it is made of, the steps of a pipeline too."""
     yield estimator
+    for _, step in getattr(estimator, "steps", ()):
+        yield from members(step)
     for name in ("estimators_", "calibrated_classifiers_"):
         parts = getattr(estimator, name, ())
         for part in parts.ravel() if isinstance(parts, np.ndarray) else parts:
-            yield from _members(part)
+            yield from members(part)
     for name in ("estimator", "estimator_", "regressor_"):
         if hasattr(estimator, name):
-            yield from _members(getattr(estimator, name))
+            yield from members(getattr(estimator, name))
 
 
 def _trees(estimator: Any) -> Iterator[_Nodes]:

@@ -24,7 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from mlcore.training.audit import members
+
 _SCHEMA = "schema.json"
+_OF_THE_MOMENT = frozenset({"model_guid", "train_finish_time"})
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = 0o600 << 16
 _SHARED_BY_VALUE = frozenset({"JsonNode", "TypeNode", "FunctionNode"})
@@ -41,6 +44,7 @@ def canonical_dumps(model: object) -> bytes:
     """
     import skops.io
 
+    _forget_the_time(model)
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(model))) as archive:
         schema = json.loads(archive.read(_SCHEMA))
         contents = {name: _canonical_entry(name, archive.read(name)) for name in archive.namelist() if name != _SCHEMA}
@@ -49,6 +53,15 @@ def canonical_dumps(model: object) -> bytes:
     entries = {names[name]: data for name, data in contents.items()}
     entries[_SCHEMA] = json.dumps(document, separators=(",", ":")).encode()
     return _archive(entries)
+
+
+def _forget_the_time(model: object) -> None:
+    """CatBoost writes into a model when it was fitted and a number of its own."""
+    for part in members(model):
+        if type(part).__module__.partition(".")[0] == "catboost" and part.is_fitted():
+            metadata = part.get_metadata()
+            for name in _OF_THE_MOMENT.intersection(metadata.keys()):
+                metadata[name] = ""
 
 
 def _archive(entries: dict[str, bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -19,13 +20,33 @@ _REQUIRED = ("fit", "predict", "get_params")
 _SEED = "random_state"
 _CATEGORICAL = "categorical_features"
 _WHERE = "model.estimator"
+_SEEDS = (_SEED, "random_seed", "seed")
+_THREADS = ("n_jobs", "nthread", "nthreads", "num_threads", "num_thread", "thread_count")
+_QUIET = ("verbose", "verbosity", "silent", "logging_level", "verbose_eval")
+_FIXED: Mapping[str, Mapping[tuple[str, ...], Json]] = {
+    "lightgbm": {
+        _THREADS: 1,
+        ("deterministic",): True,
+        ("force_row_wise", "force_col_wise"): True,  # which is faster would be tried, by the clock
+        ("verbose", "verbosity"): -1,
+    },
+    "xgboost": {_THREADS: 1},
+    "catboost": {
+        ("thread_count",): 1,
+        ("allow_writing_files",): False,
+        ("logging_level", *_QUIET): "Silent",
+    },
+}
+"""By library, names of one parameter and what the first is where none of them is given."""
+_LOG = logging.getLogger(__name__)
 
 
 def resolve_estimator(path: str, params: Mapping[str, Json]) -> Any:
     """An unfitted estimator.
 
-    A classifier or regressor that draws random numbers and was given no ``random_state`` gets 0, because two trainings
-    on the same rows must give the same model.
+    Two trainings on the same rows must give the same model, on every machine. So an estimator that draws random numbers
+    and was given no ``random_state`` gets 0; a number of threads that would be the machine's is 1; and LightGBM is told
+    to be deterministic.
 
     Args:
         path: Import path of a class that follows scikit-learn's conventions.
@@ -44,9 +65,7 @@ def resolve_estimator(path: str, params: Mapping[str, Json]) -> Any:
                 where=f"model.params.{name}",
                 next_step=f"allowed: {', '.join(allowed)}",
             )
-    given = dict(params)
-    if _SEED in allowed and given.get(_SEED) is None:
-        given[_SEED] = 0
+    given = _repeatable(cls, allowed, params)
     try:
         return cls(**given)
     except Exception as error:
@@ -55,6 +74,23 @@ def resolve_estimator(path: str, params: Mapping[str, Json]) -> Any:
             where="model.params",
             next_step="correct the parameters in the pipeline file",
         ) from error
+
+
+def _repeatable(cls: type[Any], allowed: Sequence[str], params: Mapping[str, Json]) -> dict[str, Json]:
+    """The parameters with a seed and a number of threads, wherever they leave them open."""
+    given = dict(params)
+    library = cls.__module__.partition(".")[0]
+    for names, value in _FIXED.get(library, {}).items():
+        if all(given.get(name) is None for name in names):
+            given[names[0]] = value
+    if _SEED in allowed and all(given.get(name) is None for name in _SEEDS):
+        given[_SEED] = 0
+    for name in _THREADS:
+        count = given.get(name)
+        if isinstance(count, int) and count < 1:
+            _LOG.warning("%s=%d would be the threads of the machine: 1 is used, as everywhere the same", name, count)
+            given[name] = 1
+    return given
 
 
 def with_categories(model: Any, params: Mapping[str, Json], mask: Sequence[bool]) -> Any:

@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from mlcore.errors import ModelError, quoted
 
+_REFUSALS = (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError)
+_BOOSTERS_REFUSALS = frozenset({"LightGBMError", "XGBoostError", "CatBoostError"})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
@@ -64,7 +67,9 @@ def guarded(model: Any, threads: int) -> Iterator[None]:
     with threadpool_limits(limits=threads):
         try:
             yield
-        except (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError) as error:
+        except Exception as error:
+            if not isinstance(error, _REFUSALS) and type(error).__name__ not in _BOOSTERS_REFUSALS:
+                raise
             raise ModelError(
                 f"{type(model).__name__} could not be fitted: {quoted(str(error), limit=400)}",
                 where="model",

@@ -29,16 +29,28 @@ def predict_scores(pipeline: Pipeline, table: pa.Table, *, threads: int = 1) -> 
         DataError: A column that the transform reads is missing or of another type.
         ModelError: The model tells classes apart but gives no probabilities, or refuses the rows.
     """
+    return predict_features(pipeline, pipeline[:-1].transform(table), threads=threads)
+
+
+def predict_features(
+    pipeline: Pipeline, features: npt.NDArray[np.float64], *, threads: int = 1
+) -> npt.NDArray[np.float64]:
+    """:func:`predict_scores` of rows that the transform made into features already.
+
+    Raises:
+        ModelError: As there.
+    """
     from threadpoolctl import threadpool_limits
 
-    classes = getattr(pipeline, "classes_", None)
+    classes = getattr(pipeline, "classes_", ())
+    classes = classes if len(classes) else None  # CatBoost's regressors have none, by this name
     if classes is not None and not hasattr(pipeline, "predict_proba"):
         raise ModelError(
             "the model gives classes, but no probabilities",
             where=type(pipeline[-1]).__name__,
             next_step="choose an estimator with predict_proba, or set model.calibration",
         )
-    features = _whole_blocks(pipeline[:-1].transform(table))
+    rows, features = len(features), _whole_blocks(features)
     estimator = pipeline[-1]
     with threadpool_limits(limits=threads):
         try:
@@ -49,7 +61,7 @@ def predict_scores(pipeline: Pipeline, table: pa.Table, *, threads: int = 1) -> 
                 where=type(pipeline[-1]).__name__,
                 next_step="give features that it must not be without an option such as missing: 0",
             ) from error
-    scores = scores[: table.num_rows]
+    scores = scores[:rows]
     if classes is not None and np.array_equal(classes, [0, 1]):
         scores = scores[:, 1]
     return np.ascontiguousarray(scores, dtype=np.float64)
