@@ -26,6 +26,18 @@ def promote(connection: Connection, candidate: Candidate) -> Push:
     return push
 
 
+def register_imported(connection: Connection, candidate: Candidate) -> int:
+    """Register a version that another installation made; returns its number.
+
+    No alias moves: a person may promote it by name. Where it came from is kept as the reason of a withheld push.
+    """
+    rows.serialize(connection, candidate.pipeline)
+    version = _register(connection, candidate)
+    push = Push(outcome=PushOutcome.WITHHELD, version=version, reason=candidate.reason)
+    rows.add_push(connection, candidate.pipeline, push, candidate.run)
+    return version
+
+
 def decide(
     connection: Connection,
     pipeline: str,

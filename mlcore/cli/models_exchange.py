@@ -1,0 +1,71 @@
+"""``mlcore models export|import``: a version as one file."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlcore.cli.context import console, session, settings
+from mlcore.config.loader import find_pipeline, pipeline_names
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.errors import ConfigError, quoted
+
+PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
+CARD = "card.md"
+
+
+def export(
+    pipeline: PipelineName,
+    version: Annotated[int, typer.Argument(help="Number of the model version.", min=1)],
+    file: Annotated[Path, typer.Argument(help="The archive to write.", dir_okay=False)],
+) -> None:
+    """One archive with model, transform, schema, evaluation, card and environment lock; equal versions, equal bytes."""
+    from mlcore.cli.model_card import find_evaluated, write_card
+    from mlcore.evaluation.files import read_judgement
+    from mlcore.runtime.exchange import export_version
+    from mlcore.runtime.provenance import find_version
+
+    config = find_pipeline(settings().pipelines, pipeline)
+    with session() as stores, tempfile.TemporaryDirectory() as folder:
+        chosen = find_version(stores, pipeline, version)
+        found = find_evaluated(stores, pipeline, version, None)
+        card = Path(folder) / CARD
+        write_card(card, config, found, read_judgement(stores.artifacts.path(found.evaluation.uri)))
+        digest = export_version(stores, chosen, file, {CARD: card.read_bytes()})
+    size = file.stat().st_size
+    console.print(f"wrote {file}, {size:,} bytes: {digest}", highlight=False, markup=False, soft_wrap=True)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="The archive to read.", exists=True, dir_okay=False)],
+    expect: Annotated[
+        str | None, typer.Option(help="Refuse it unless the archive, or its model, has this digest (sha256:...).")
+    ] = None,
+    max_bytes: Annotated[int, typer.Option(help="Refuse an archive of larger files.", min=1)] = 16 * 2**30,
+) -> None:
+    """Register the version of an archive; every byte is checked first, and it is no champion by itself."""
+    from mlcore.runtime.exchange import import_version
+
+    with session() as stores:
+        actor = f"{getpass.getuser()}@{socket.gethostname()}"
+        found = import_version(stores, _find, file, actor=actor, expect=expect, most_bytes=max_bytes)
+    pipeline, what = found.pipeline, "is registered" if found.fresh else "was registered before"
+    console.print(f"version {found.version} of {pipeline} {what}: {found.digest}", highlight=False, soft_wrap=True)
+    console.print(f"make it champion with: mlcore models promote {pipeline} {found.version} --reason <why>")
+
+
+def _find(name: str) -> PipelineConfig:
+    """The pipeline that an archive names: of a name from outside no path is made."""
+    folder = settings().pipelines
+    if name not in pipeline_names(folder):
+        raise ConfigError(
+            f"the archive's model is of a pipeline that is not here: {quoted(name)}",
+            where=str(folder),
+            next_step="import it where there is such a pipeline, or copy its file first",
+        )
+    return find_pipeline(folder, name)
