@@ -14,6 +14,7 @@ from mlcore.core.types import SPAN_FRAGMENT, ArtifactType, Json
 from mlcore.core.window import Span
 
 if TYPE_CHECKING:
+    from mlcore.ingest.divisions import Divisions
     from mlcore.ingest.spans import Reading
 
 _LOG = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class ExampleGen(SpanComponent):
 
     Attributes:
         labelled: Whether its rows have outcomes to make labels of.
+        divisions: What was read of files of many spans when their versions were told; ``None``: nothing was.
     """
 
     input = ArtifactType.SOURCE_FILE
@@ -35,6 +37,7 @@ class ExampleGen(SpanComponent):
     def __init__(self, config: PipelineConfig) -> None:
         super().__init__(config)
         self._reading: Reading | None = None
+        self.divisions: Divisions | None = None
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -54,7 +57,8 @@ class ExampleGen(SpanComponent):
         for source in sources:
             if _is_part(source) and source.artifact.span is not None:
                 shared.setdefault(source.path, []).append(source.artifact.span)
-        with Reading(self.config.data, shared, labelled=self.labelled) as self._reading:
+        reading = Reading(self.config.data, shared, labelled=self.labelled, divisions=self.divisions)
+        with reading as self._reading:
             yield
         self._reading = None
 

@@ -6,19 +6,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from mlcore.config.data import Data
-from mlcore.core.window import Span
+from mlcore.core.digests import digest_json
+from mlcore.core.types import Json
+from mlcore.core.window import Span, iso
 from mlcore.errors import MalformedData
 from mlcore.ingest.blocks import BadRow, Block, Reason
 from mlcore.ingest.checks import Mask, bad_row, key_text, microseconds, moments_of, screen
 from mlcore.ingest.columns import column_types
 from mlcore.ingest.keys import Keys
 from mlcore.ingest.quarantine import SCHEMA, as_batch, count, refused
+from mlcore.ingest.row_digests import RowDigests
 from mlcore.ingest.spool import Spool
 
 _PLACES = (("\0row", pa.int64()), ("\0line", pa.int64()), ("\0file", pa.int32()))
@@ -42,10 +46,10 @@ class Division(AbstractContextManager["Division"]):
         data: What a row is.
         spans: Those that are wanted, each once; rows of others are left out.
         shared: Whether the file holds several spans; if not, a row outside the only one is a bad row.
-
+        digested: Whether :meth:`digest` will be asked for.
     """
 
-    def __init__(self, data: Data, spans: Sequence[Span], *, shared: bool) -> None:
+    def __init__(self, data: Data, spans: Sequence[Span], *, shared: bool, digested: bool = False) -> None:
         self._data = data
         self._span = None if shared else spans[0]
         self._order = sorted(spans)
@@ -57,6 +61,7 @@ class Division(AbstractContextManager["Division"]):
         self._rows = self._stack.enter_context(Spool(waiting, len(spans)))
         self._bad = self._stack.enter_context(Spool(SCHEMA, len(spans)))
         self._keys = self._stack.enter_context(Keys())
+        self._digests = RowDigests(len(spans)) if digested else None
         self._added = self._total = 0
         self._files: list[str] = []
         self._keyed = False
@@ -93,6 +98,24 @@ class Division(AbstractContextManager["Division"]):
     def first_bad(self, span: Span) -> BadRow | None:
         """The first of them."""
         return self._first.get(self._part(span))
+
+    def digest(self, span: Span) -> str:
+        """Of all that decides a span's Examples: its rows in the file's order, and its bad rows with their places.
+
+        Raises:
+            MalformedData: A row repeats a key, and no row may be bad.
+        """
+        assert self._digests is not None  # it was said that it would be asked for
+        part = self._part(span)
+        rows, bad = self._digests.hexdigest(part), sha256()
+        for batch in self.bad(span):
+            bad.update(repr(batch.to_pylist()).encode("utf-8", "backslashreplace"))
+        if len(self._repeated()[0]):
+            for piece in self.pieces(span):
+                if piece.repeated:
+                    bad.update(repr(as_batch(piece.repeated).to_pylist()).encode("utf-8", "backslashreplace"))
+        columns: list[Json] = [[column.name, str(column.type)] for column in self._schema]
+        return digest_json([iso(span.start), iso(span.end), columns, rows, bad.hexdigest()])
 
     def pieces(self, span: Span) -> Iterator[Piece]:
         """The good rows of a span, in the file's order, and those that repeat a key.
@@ -173,6 +196,8 @@ class Division(AbstractContextManager["Division"]):
         if not kept.all():
             rows, lines, parts = rows.filter(pa.array(kept)), lines[kept], parts[kept]
         self._keys.add(rows, self._data.key, None if self._span is not None else parts)
+        if self._digests is not None:
+            self._digests.add(rows, parts)
         numbers = np.arange(self._added, self._added + rows.num_rows)
         files = np.full(rows.num_rows, len(self._files) - 1, np.int32)
         self._added += rows.num_rows

@@ -20,6 +20,7 @@ from mlcore.ingest.blocks import BadRow
 from mlcore.ingest.checks import non_finite
 from mlcore.ingest.columns import column_types, examples_schema
 from mlcore.ingest.division import Division
+from mlcore.ingest.divisions import Divisions
 from mlcore.ingest.examples import ExamplesWriter
 from mlcore.ingest.keys import Keys
 from mlcore.ingest.labels import with_label
@@ -71,14 +72,22 @@ class Reading(AbstractContextManager["Reading"]):
         shared: The spans that will be wanted, by the path of each file that holds several: their rows are kept for
             when they are, in memory up to a bound and else in temporary files.
         labelled: Whether rows have outcomes to make labels of; those of a serving log have none.
+        divisions: What was read of such files already, and is the caller's to close.
     """
 
-    def __init__(self, data: Data, shared: Mapping[Path, Sequence[Span]], *, labelled: bool = True) -> None:
+    def __init__(
+        self,
+        data: Data,
+        shared: Mapping[Path, Sequence[Span]],
+        *,
+        labelled: bool = True,
+        divisions: Divisions | None = None,
+    ) -> None:
         self._data = data
         self._shared = shared
         self._labelled = labelled
         self._stack = ExitStack()
-        self._divisions: dict[Path, Division] = {}
+        self._divisions = self._stack.enter_context(Divisions()) if divisions is None else divisions
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
@@ -103,11 +112,11 @@ class Reading(AbstractContextManager["Reading"]):
         return tuple(done[number] for number in range(len(jobs)))
 
     def _division(self, job: SpanJob) -> Division:
-        if job.path not in self._divisions:
-            division = self._stack.enter_context(Division(self._data, self._shared[job.path], shared=True))
-            division.read(read_blocks(self._data, job.path, job.span))
-            self._divisions[job.path] = division
-        return self._divisions[job.path]
+        found = self._divisions.get(job.path, job.span)
+        if found is not None:
+            return found
+        unread = [span for span in self._shared[job.path] if self._divisions.get(job.path, span) is None]
+        return self._divisions.read(self._data, job.path, unread)
 
     def _ingest(self, job: SpanJob, division: Division) -> Ingested:
         seen, reasons, first = _Seen(), division.reasons(job.span), division.first_bad(job.span)

@@ -19,11 +19,13 @@ from sqlalchemy import Connection
 from mlcore.artifacts.blocks import Blocks
 from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payload, SpanComponent
 from mlcore.components.evaluator import Evaluator
+from mlcore.components.example_gen import ExampleGen
 from mlcore.components.merging import CODE
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
 from mlcore.errors import ArtifactMissing, MlcoreError, SpansAwaited
+from mlcore.ingest.divisions import Divisions
 from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.environment import ENVIRONMENT, present_environment, write_environment
@@ -82,16 +84,24 @@ def launch(
     """
     started = time.monotonic()
     node = graph[node_name]
-    with log_context(pipeline=config.name, run=request.run, node=node.name):
+    with log_context(pipeline=config.name, run=request.run, node=node.name), Divisions() as divisions:
         resolver = Resolver(
-            config=config, request=request, monitoring=graph.monitoring, upstream=upstream, session=session
+            config=config,
+            request=request,
+            monitoring=graph.monitoring,
+            upstream=upstream,
+            session=session,
+            divisions=divisions,
         )
         with _recorded(session, node, request):
             inputs = {key: resolver.resolve(binding) for key, binding in node.inputs.items()}
         splits = {key: resolver.split(binding) for key, binding in node.inputs.items()}
         if issubclass(node.component, SpanComponent):
+            spanwise = node.component(config)
+            if isinstance(spanwise, ExampleGen):
+                spanwise.divisions = divisions
             spans = launch_spans(
-                session, node.component(config), request, inputs["source"], splits.get("source"), inputs.get("past", ())
+                session, spanwise, request, inputs["source"], splits.get("source"), inputs.get("past", ())
             )
             execution_id, state, summary = spans.execution_id, spans.state, spans.summary
             if node.component.output is ArtifactType.EXAMPLES:

@@ -27,6 +27,7 @@ from mlcore.core.window import (
     resolve_window,
 )
 from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited, quoted
+from mlcore.ingest.divisions import Divisions
 from mlcore.ingest.paths import span_missing
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.pipeline import Approval, Baseline, Binding, FromNode, Part, PreviousVersions, Sources
@@ -91,6 +92,7 @@ class Resolver:
         monitoring: Whether the run is of the monitoring graph.
         upstream: Execution id by name of the node that ran before.
         now: The clock, by which alone it is told whether late spans are still waited for.
+        divisions: Takes what is read of files of many spans to tell their versions; whoever gave it closes it.
     """
 
     config: PipelineConfig
@@ -99,6 +101,7 @@ class Resolver:
     upstream: Mapping[str, int]
     session: Session
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    divisions: Divisions = field(default_factory=Divisions)
     _without: set[Span] = field(default_factory=set)
 
     def resolve(self, binding: Binding) -> tuple[Artifact, ...]:
@@ -141,7 +144,7 @@ class Resolver:
         self._do_without(absent, "are not complete (data.complete)")
 
     def _from_sources(self, part: Part) -> tuple[Artifact, ...]:
-        found = source_spans(self.session, self.config, self.spans(part), self.request.as_of)
+        found = source_spans(self.session, self.config, self.spans(part), self.request.as_of, self.divisions)
         window = set(self.spans(Part.ALL))
         absent = [one for one in found.absent if one.span in window]
         self._do_without({one.span: one.place for one in absent}, absent[0].reason if absent else "")
@@ -153,7 +156,7 @@ class Resolver:
         serving = self.config.serving
         if serving is None:
             raise MetadataError(f"pipeline {self.config.name} has no data.serving", next_step="run it from the start")
-        found = source_spans(self.session, serving, self.spans(part), self.request.as_of)
+        found = source_spans(self.session, serving, self.spans(part), self.request.as_of, self.divisions)
         if found.absent:
             _LOG.warning(
                 "the serving log has nothing for %d of %d spans, the first is %s: %s",

@@ -20,7 +20,9 @@ from mlcore.core.digests import digest_json
 from mlcore.core.types import Artifact, ArtifactType, Json, NewArtifact
 from mlcore.core.window import Span, iso, parse_moment
 from mlcore.errors import VersionGone
+from mlcore.ingest.divisions import Divisions
 from mlcore.metadata import sources as records
+from mlcore.runtime.contents import digests_of
 from mlcore.runtime.extracts import find_extracts
 from mlcore.runtime.files import Absent, Found, find_files, stamp_now
 from mlcore.runtime.session import Session
@@ -42,17 +44,21 @@ class SourceSpans:
     absent: tuple[Absent, ...]
 
 
-def source_spans(session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime) -> SourceSpans:
+def source_spans(
+    session: Session, config: PipelineConfig, spans: Sequence[Span], as_of: datetime, divisions: Divisions
+) -> SourceSpans:
     """The recorded version of every span that a run as of a moment reads; what is new at the source is recorded.
 
-    A file whose size and times, or ETag, are those of its recorded version is not read.
+    A file whose size and times, or ETag, are those of its recorded version is not read. Of a file of many spans that
+    was written since, each is a version by its own rows, and what was read to tell it is in ``divisions``.
     """
     looked = _find(session, config, spans)
     source = source_name(config)
     with session.metadata.begun() as connection:
         recorded = records.versions(connection, config.name, source, spans)
         last = _last_seen(connection, recorded)
-    present = _record(session, config, [found for found in looked if isinstance(found, Found)], recorded, last)
+    there = [found for found in looked if isinstance(found, Found)]
+    present = _record(session, config, there, recorded, last, divisions)
     several = {span: _ordered(found, present.get(span)) for span, found in recorded.items()}
     several |= {span: [artifact] for span, artifact in present.items() if span not in several}
     chosen = _choose(session, config, several, as_of)
@@ -100,18 +106,22 @@ def _record(
     found: Sequence[Found],
     recorded: Mapping[Span, Sequence[Artifact]],
     last: Mapping[Span, Artifact],
+    divisions: Divisions,
 ) -> dict[Span, Artifact]:
     """The artifact of what each span is now; that another than the ``last`` is there again is recorded, too."""
     known: dict[Span, Artifact] = {}
     changed: list[NewArtifact] = []
+    unknown: list[Found] = []
     for now in found:
         same = [version for version in recorded.get(now.span, ()) if _is(version, now)]
         if not same:
-            changed.append(_new(config, now, recorded.get(now.span, ())))
+            unknown.append(now)
         elif same[-1].id == last[now.span].id:
             known[now.span] = same[-1]
         else:
             changed.append(_again(same[-1]))
+    digests = digests_of(session, config, unknown, divisions)
+    changed += [_new(config, now, digests[now.span], recorded.get(now.span, ())) for now in unknown]
     for artifact in session.metadata.register_sources(changed):
         assert artifact.span is not None
         known[artifact.span] = artifact
@@ -123,8 +133,7 @@ def _is(artifact: Artifact, found: Found) -> bool:
     return artifact.uri == found.uri and all(properties.get(key) == value for key, value in found.stamp.items())
 
 
-def _new(config: PipelineConfig, found: Found, recorded: Sequence[Artifact]) -> NewArtifact:
-    digest = found.digest()
+def _new(config: PipelineConfig, found: Found, digest: str, recorded: Sequence[Artifact]) -> NewArtifact:
     earlier = [version for version in recorded if (version.uri, version.digest) == (found.uri, digest)]
     delivered = earlier[-1].properties.get("delivered") if earlier else iso(found.delivered)
     properties: dict[str, Json] = {

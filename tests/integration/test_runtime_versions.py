@@ -13,6 +13,8 @@ from support.project import LATER, Project, day_file
 
 from mlcore.core.types import ArtifactType
 from mlcore.errors import AnomaliesFound, SpanMissing, VersionGone
+from mlcore.ingest import places
+from mlcore.ingest.formats import stream
 
 
 def correct(path: Path) -> None:
@@ -39,6 +41,40 @@ def test_a_moment_keeps_what_it_knew_and_a_later_one_knows_the_correction(ran: P
     assert later["example_gen"].summary == "8 spans, 3 new"
     assert set(ran.states(ran.run(name="third")).values()) == {"CACHED"}
     assert set(ran.states(ran.run(LATER, name="fourth")).values()) == {"CACHED"}
+
+
+def test_of_a_file_of_many_days_only_days_whose_rows_changed_are_new(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month's file that is written anew, with a day more and one corrected, is read once; what it held is kept."""
+    month = project.folder / "data" / "2024-01.csv"
+
+    def deliver(days: range) -> None:
+        texts = [day_file(date(2024, 1, day)).splitlines() for day in days]
+        month.write_text("\n".join([texts[0][0], *(line for text in texts for line in text[1:])]), encoding="utf-8")
+
+    reads: list[str] = []
+    opened = places.open_binary
+    for module in (places, stream):
+        monkeypatch.setattr(module, "open_binary", lambda path, **kw: reads.append(path) or opened(path, **kw))
+    project.replace("{YYYY}-{MM}-{DD}.csv", "{YYYY}-{MM}.csv")
+    deliver(range(1, 9))
+    assert project.run(name="first", until="trainer")["example_gen"].summary == "8 spans, 8 new"
+    assert reads == [str(month)]
+    made = model_digest(project, "first")
+    deliver(range(1, 10))
+    month.write_text(re.sub("(2024-01-03T00:00:00Z,[^,]*),[^,]*", r"\1,0.5", month.read_text("utf-8")), "utf-8")
+    later = project.run(LATER, name="later", until="statistics_gen")
+    assert later["example_gen"].summary == "8 spans, 2 new"
+    assert later["statistics_gen"].summary == "8 spans, 2 new"
+    assert reads == [str(month)] * 2
+    deliver(range(1, 11))  # the third is what it was
+    again = project.run(LATER, name="again", until="example_gen")
+    assert again["example_gen"].summary == "8 spans, none new"
+    assert reads == [str(month)] * 3
+    assert project.states(project.run(name="rerun", until="trainer"))["trainer"] == "CACHED"
+    assert model_digest(project, "rerun") == made
+    assert reads == [str(month)] * 4  # for the first day, which no other run asked for
 
 
 def test_an_overwritten_version_whose_examples_are_gone_is_a_clear_error(ran: Project) -> None:

@@ -13,8 +13,10 @@ from support.small_data import make_data
 
 from mlcore.core.window import Span, parse_moment
 from mlcore.ingest import keys, spool
+from mlcore.ingest.divisions import Divisions
 from mlcore.ingest.examples import read_examples
-from mlcore.ingest.keys import Keys, key_hashes
+from mlcore.ingest.formats import stream
+from mlcore.ingest.keys import Keys, exact_hashes, key_hashes
 from mlcore.ingest.quarantine import read_quarantine
 from mlcore.ingest.spans import SpanJob, ingest_spans
 from mlcore.ingest.spool import Spool
@@ -138,3 +140,52 @@ def test_many_rows_are_those_of_one_block(tmp_path: Path, small_bounds: bool) ->
     table = pq.read_table(tmp_path / "bounds" / "1" / "quarantine.parquet").to_pylist()
     assert {row["reason"] for row in table} == {"duplicate_key"}
     assert [row["line"] for row in table] == [602 + place for place in range(20) if (100 + place) * 7 % 4 == 1]
+
+
+def hour_digests(folder: Path, lines: list[str], wanted: list[int]) -> dict[int, str]:
+    path = folder / "day.csv"
+    path.write_text("\n".join([HEADER, *lines]), encoding="utf-8")
+    spans = [HOURS[hour] for hour in wanted]
+    with Divisions() as divisions:
+        division = divisions.read(make_data(span="PT1H", max_bad_fraction=0.9), path, spans, digested=True)
+        return {hour: division.digest(HOURS[hour]) for hour in wanted}
+
+
+def test_the_digest_of_a_span_is_of_its_rows_alone(
+    tmp_path: Path, small_bounds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the same whatever lies around them and however they are batched; other rows, or another order, are not."""
+    lines = lines_of([0, 1, 2] * 50)
+    before = hour_digests(tmp_path, lines, [0, 1, 2])
+    assert len(set(before.values())) == 3
+    monkeypatch.setattr(stream, "PIECE_BYTES", 700)
+    assert hour_digests(tmp_path, sorted(lines, key=lambda line: line.split(",")[1]), [1, 0]) == {
+        hour: before[hour] for hour in (0, 1)
+    }
+    changed = hour_digests(tmp_path, [line.replace(",a,", ",b,") if number == 1 else line
+                                      for number, line in enumerate(lines)], [0, 1, 2])  # fmt: skip
+    assert [hour for hour in before if changed[hour] != before[hour]] == [1]
+    assert hour_digests(tmp_path, lines[::-1], [0])[0] != before[0]
+
+
+def test_bad_rows_and_repeated_keys_are_content_too(tmp_path: Path, small_bounds: bool) -> None:
+    """A span whose quarantine would be another is another version."""
+    lines = lines_of([0, 0, 1, 1])
+    before = hour_digests(tmp_path, lines, [0, 1])
+    for line in ("x", lines[3]):
+        after = hour_digests(tmp_path, [*lines, line], [0, 1])
+        assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+
+
+def test_every_bit_of_a_value_counts() -> None:
+    """Missing against empty, zero against minus zero, one column's value against its neighbour's."""
+
+    def hashes(*columns: pa.Array) -> int:
+        return int(exact_hashes(pa.record_batch(list(columns), [str(number) for number in range(len(columns))]))[0])
+
+    text, real = pa.string(), pa.float64()
+    assert hashes(pa.array([None], text)) != hashes(pa.array([""], text))
+    assert hashes(pa.array([None], real)) != hashes(pa.array([0.0], real))
+    assert hashes(pa.array([0.0], real)) != hashes(pa.array([-0.0], real))
+    assert hashes(pa.array(["a"]), pa.array(["b"])) != hashes(pa.array(["b"]), pa.array(["a"]))
+    assert hashes(pa.array([None], text), pa.array(["b"])) != hashes(pa.array(["b"]), pa.array([None], text))
