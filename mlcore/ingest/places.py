@@ -19,6 +19,7 @@ from mlcore.core.digests import digest_chunks, digest_json
 from mlcore.core.types import Json
 from mlcore.core.window import EPOCH
 from mlcore.errors import DataError, MlcoreError, quoted
+from mlcore.ingest.copies import copied, opened_copy
 
 _HIDDEN = ("_", ".")
 _FILE_URL = "file://"
@@ -168,6 +169,8 @@ def open_binary(path: str, *, jumping: bool = False) -> IO[bytes]:
             return Path(path.removeprefix(_FILE_URL)).open("rb")
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
+    if (copy := opened_copy(path)) is not None:
+        return copy
     options = {"block_size": _REMOTE_BLOCK_BYTES, **({"cache_type": "none"} if jumping else {})}
     remote = _Remote(path, _asked(path, lambda system, inner: system.open(inner, "rb", **options)))
     return cast("IO[bytes]", remote) if jumping else io.BufferedReader(remote, _REMOTE_BUFFER_BYTES)
@@ -327,14 +330,18 @@ def _asked(url: str, question: Callable[[Any, str], _T], absent: _T = _NO_DEFAUL
 
 def _chunks(path: str) -> Iterator[bytes]:
     with open_binary(path) as file:
-        while True:
-            try:
-                chunk = file.read(_CHUNK_BYTES)
-            except OSError as error:
-                raise unreadable(path, error) from error
-            if not chunk:
-                return
-            yield chunk
+        yield from copied(path, _read_chunks(path, file)) if is_url(path) else _read_chunks(path, file)
+
+
+def _read_chunks(path: str, file: IO[bytes]) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = file.read(_CHUNK_BYTES)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if not chunk:
+            return
+        yield chunk
 
 
 class _Remote(io.RawIOBase):

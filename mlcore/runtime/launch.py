@@ -25,6 +25,7 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
 from mlcore.errors import ArtifactMissing, MlcoreError, SpansAwaited
+from mlcore.ingest.copies import keeping_copies
 from mlcore.ingest.divisions import Divisions
 from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.runtime.attempts import attempt
@@ -84,7 +85,8 @@ def launch(
     """
     started = time.monotonic()
     node = graph[node_name]
-    with log_context(pipeline=config.name, run=request.run, node=node.name), Divisions() as divisions:
+    context = log_context(pipeline=config.name, run=request.run, node=node.name)
+    with context, Divisions() as divisions, keeping_copies():
         resolver = Resolver(
             config=config,
             request=request,
