@@ -14,10 +14,12 @@ from mlcore.core.types import Json
 from mlcore.errors import ConfigError, DataError, quoted
 from mlcore.evaluation.measure import measure_slices
 from mlcore.evaluation.metrics import standard_metrics
-from mlcore.evaluation.rows import About, prepare
+from mlcore.evaluation.rows import About, Column, prepare
 from mlcore.evaluation.sample import Floats
 from mlcore.evaluation.task import Task
 from mlcore.evaluation.values import Comparison, Evaluation, MetricValue, Slices, slice_id
+
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +118,9 @@ def evaluate_table(table: pa.Table, asked: ScoredFile) -> ScoredEvaluation:
         "queries": None if asked.query is None else _column(table, asked.query),
     }
     models = [_scores(table, columns, task) for columns in (asked.scores, asked.baseline) if columns]
+    _check_labelled(labels, asked, about.get("weights"))
+    if task is Task.REGRESSION and not pa.types.is_boolean(labels.type):
+        _check_size(_numbers(table, asked.label), asked.label)
     rows = prepare(labels, models, table, config.slices, about)
     alone = rows if len(models) == 1 else rows.of_first()
     return ScoredEvaluation(
@@ -149,7 +154,32 @@ def _task(table: pa.Table, asked: ScoredFile) -> Task:
     return Task.BINARY if two else Task.REGRESSION
 
 
+def _check_labelled(labels: pa.ChunkedArray, asked: ScoredFile, weights: Column | None) -> None:
+    counted = labels.is_valid()
+    if weights is not None and pa.types.is_primitive(weights.type):
+        nothing = pc.fill_null(pc.equal(weights, pa.scalar(0).cast(weights.type)), pa.scalar(value=False))
+        counted = pc.and_not(counted, nothing)
+    if not pc.any(counted, min_count=0).as_py():
+        beside = "" if weights is None else f" and a weight in {quoted(asked.weight)} above 0"
+        raise DataError(
+            f"none of the {len(labels):,} rows has a label in {quoted(asked.label)}{beside}",
+            next_step="name the column that says what happened",
+        )
+
+
+def _check_size(numbers: Floats, name: str) -> None:
+    """Check that sums of squares stay finite."""
+    large = np.flatnonzero(np.abs(numbers) > _LARGEST)
+    if len(large):
+        raise DataError(
+            f"column {quoted(name)} holds {numbers[large[0]]:g} in row {large[0] + 1:,}: its square is no number",
+            next_step="correct the value, or give the column in a larger unit",
+        )
+
+
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if not table.column_names:
+        raise DataError("the file has no columns", next_step="give a file with a header, or with a schema")
     if name not in table.column_names:
         raise ConfigError(
             f"there is no column {quoted(name)}",
@@ -160,6 +190,8 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _scores(table: pa.Table, columns: tuple[str, ...], task: Task) -> Floats:
     found = [_numbers(table, column) for column in columns]
+    for name, numbers in zip(columns, found, strict=True):
+        _check_scores(numbers, name, task)
     if task is Task.MULTICLASS:
         return np.column_stack(found)
     if len(found) > 1:
@@ -167,6 +199,22 @@ def _scores(table: pa.Table, columns: tuple[str, ...], task: Task) -> Floats:
             f"a {task.value} prediction has one score", next_step="give one --score, or --task multiclass"
         )
     return found[0]
+
+
+def _check_scores(numbers: Floats, name: str, task: Task) -> None:
+    chances = task in (Task.BINARY, Task.MULTICLASS)
+    wrong = ~((numbers >= 0.0) & (numbers <= 1.0)) if chances else ~np.isfinite(numbers)
+    if not wrong.any():
+        _check_size(numbers, name)
+        return
+    first = int(wrong.argmax())
+    value = "no number" if np.isnan(numbers[first]) else f"{numbers[first]:g}"
+    what = "no probability" if chances and not np.isnan(numbers[first]) else "no score"
+    raise DataError(
+        f"column {quoted(name)} holds {value} in row {first + 1:,}, which is {what} ({int(wrong.sum()):,} such rows)",
+        next_step="leave those rows out, or correct them"
+        + ("; where scores are no probabilities, see --task" if chances else ""),
+    )
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

@@ -142,6 +142,78 @@ def test_what_cannot_be_evaluated_is_exit_code_2(file: Path, arguments: tuple[st
     assert text in err
 
 
+SCORES = np.linspace(0.01, 0.99, 60)
+HOSTILE: dict[str, tuple[dict[str, object], tuple[str, ...], str]] = {
+    "a score that is no number": ({"s": np.where(SCORES > 0.9, np.nan, SCORES)}, (), "no number in row 55"),
+    "a score above 1": ({"s": SCORES + 0.05}, (), "1.00678 in row 58, which is no probability (3 such rows)"),
+    "a score below 0": ({"s": SCORES - 0.02}, (), "-0.01 in row 1"),
+    "an infinite prediction": ({"s": np.full(60, np.inf), "y": SCORES * 9}, (), "inf in row 1, which is no score"),
+    "a prediction too large": ({"s": SCORES * 1e300, "y": SCORES * 9}, (), "its square is no number"),
+    "a label too large": ({"y": SCORES * 1e300}, (), "column 'y' holds 1e+298 in row 1"),
+    "a baseline without a score": ({"b": pa.nulls(60, pa.float64())}, ("--baseline-score", "b"), "'b' holds no number"),
+    "no label": ({"y": pa.nulls(60, pa.int64())}, (), "none of the 60 rows has a label in 'y'"),
+    "no rows": ({"y": np.zeros(0, np.int64), "s": np.zeros(0)}, (), "none of the 0 rows has a label"),
+    "no weight": ({"w": np.zeros(60)}, ("--weight", "w"), "a weight in 'w' above 0"),
+    "weights below 0": ({"w": SCORES - 0.5}, ("--weight", "w"), "a weight is missing, below 0 or infinite"),
+    "weights missing": ({"w": pa.array([None, 1.0] * 30)}, ("--weight", "w"), "a weight is missing"),
+    "weights that are words": ({"w": ["much"] * 60}, ("--weight", "w"), "numbers, not string"),
+    "scores that are words": ({"s": ["high"] * 60}, (), "holds string, not scores"),
+    "slices by lists": ({"z": [[1]] * 60}, ("--slice", "z"), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_columns_are_told_by_name(what: str, tmp_path: Path) -> None:
+    """What cannot be evaluated is named with its column and first row, in words of a file and not of a pipeline."""
+    columns, options, text = HOSTILE[what]
+    given = {"y": np.arange(60) % 2, "s": SCORES, **columns}
+    path = tmp_path / "hostile.parquet"
+    pq.write_table(pa.table(given), path)
+    code, out, err = run(path, "--label", "y", "--score", "s", *options)
+    assert (code, out) == (2, ""), what
+    assert text in err
+    assert "estimator" not in err
+    assert "window" not in err
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", "the file has no columns"),
+        ("y,s\n1,0.5\n".encode("utf-16"), "are not utf-8"),
+        (b"y,s\n1,0.5,3\n0,0.2\n", "the line has 3 cells"),
+        (b"y,s,s\n1,0.5,0.1\n", "more than once"),
+        (b"1,0.5\n0,0.2\n", "there is no column 'y'"),
+        (b"y,s\n1,0.5\x00\n0,0.2\n", "not scores"),
+    ],
+)
+def test_hostile_bytes_are_exit_code_2(data: bytes, text: str, tmp_path: Path) -> None:
+    """Files that are empty, in another encoding, ragged or without a header are told as such."""
+    path = tmp_path / "hostile.csv"
+    path.write_bytes(data)
+    code, out, err = run(path, "--label", "y", "--score", "s")
+    assert (code, out) == (2, "")
+    assert text in err
+
+
+def test_what_some_slices_lack_is_stated(tmp_path: Path) -> None:
+    """One class, one row, weights of 0, missing values and bytes that are no text: a stated reason, never a crash."""
+    table = pa.table(
+        {
+            "y": [1, 1, 0, 1, 0, 0, 1, None],
+            "s": [0.9, 0.8, 0.3, 0.6, 0.4, 0.2, 0.7, 0.5],
+            "w": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0],
+            "town": pa.array([b"A", b"A", b"B", b"B", b"\xff", None, b"C", b"D"]),
+        }
+    )
+    pq.write_table(table, tmp_path / "few.parquet")
+    found = document(tmp_path / "few.parquet", "--label", "y", "--score", "s", "--slice", "town", "--weight", "w")
+    assert found["rows"] == {"overall": 6, "town=b'A'": 2, "town=b'B'": 2, "town=b'\\xff'": 1, "town=missing": 1}
+    assert found["missing"]["town=b'A'"]["roc_auc"] == "2 of 2 rows have the label 1: both labels are needed"
+    assert "one row says nothing" in found["missing"]["town=missing"]["log_loss"]
+    assert found["slices"]["town=b'B'"]["roc_auc"]["value"] == 1.0
+
+
 def test_missing_file_is_exit_code_2(tmp_path: Path) -> None:
     """A file that is not there is exit code 2, too."""
     code, _, err = run(tmp_path / "none.csv", "--label", "a", "--score", "b")
