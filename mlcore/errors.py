@@ -21,12 +21,16 @@ MlcoreError
 ├── ComponentFailed          user or library code inside a component raised
 ├── EngineError              a Beam runner, its jars or its cluster cannot be had, or its job failed
 ├── AlertError               an alert could not be delivered
+├── TrackingError            a mirror of runs and models cannot be read or written
+├── RequestRefused           a request to a served model is not one that it can answer
+│   └── Overloaded           too many requests wait already
 └── PlatformError            the local platform cannot start, stop or be reached
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 QUOTE_LIMIT = 120
@@ -177,6 +181,28 @@ class EngineError(MlcoreError):
 
 class AlertError(MlcoreError):
     """An alert could not be delivered."""
+
+
+class TrackingError(MlcoreError):
+    """A mirror of runs and models, such as MLflow, cannot be reached, read or written."""
+
+
+class RequestRefused(MlcoreError):
+    """A request to a served model is not one that it can answer.
+
+    Args:
+        problems: What is wrong with which field of which row, as JSON objects.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", next_step: str = "", problems: Sequence[Mapping[str, object]] = ()
+    ) -> None:
+        super().__init__(what, where=where, next_step=next_step)
+        self.problems = tuple(problems)
+
+
+class Overloaded(RequestRefused):
+    """Too many requests wait already."""
 
 
 class PlatformError(MlcoreError):

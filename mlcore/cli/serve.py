@@ -1,0 +1,64 @@
+"""``mlcore serve``: a released model behind HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Annotated
+
+import typer
+
+from mlcore.cli.context import notes, settings
+from mlcore.config.loader import find_pipeline
+from mlcore.registry.names import CHAMPION
+
+TOKENS = "MLCORE_SERVE_TOKENS"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(serve)
+
+
+def serve(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline whose model is served.")],
+    model: Annotated[
+        str, typer.Option(help="Number of a version, or an alias: it is followed where it moves.")
+    ] = CHAMPION,
+    host: Annotated[str, typer.Option(help="Where to listen; elsewhere than here tokens are needed.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
+    log: Annotated[
+        str | None, typer.Option(help="Keep a sample of the rows asked: served/{YYYY}-{MM}-{DD}.jsonl")
+    ] = None,
+    log_share: Annotated[float, typer.Option(min=0, max=1, help="How many of all rows.")] = 0.01,
+    max_body: Annotated[int, typer.Option(min=1024, help="Bytes of the largest request.")] = 16 << 20,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Rows that may wait in a worker.")] = 20_000,
+) -> None:
+    """Serve a pipeline's model; a promotion or a rollback swaps it within a second, and no request is lost.
+
+    Tokens that may ask stand in MLCORE_SERVE_TOKENS, with commas between.
+    """
+    from mlcore.platform.postgres import ensure_database
+    from mlcore.serving.process import Choices
+    from mlcore.serving.process import serve as serve_until_told
+
+    found = settings()
+    find_pipeline(found.pipelines, pipeline)
+    tokens = [token.strip() for token in os.environ.get(TOKENS, "").split(",") if token.strip()]
+    choices = Choices(
+        pipeline=pipeline,
+        model=model,
+        host=host,
+        port=port,
+        workers=workers,
+        tokens=tuple(hashlib.sha256(token.encode()).hexdigest() for token in tokens),
+        log=log,
+        log_share=log_share,
+        body_bytes=max_body,
+        waiting_rows=max_waiting,
+    )
+    choices.check()
+    with ensure_database(found) as url:
+        os.environ["MLCORE_DATABASE_URL"] = url
+        notes.print(f"serving {model} of {pipeline} on http://{host}:{port}/docs", highlight=False)
+        serve_until_told(choices)

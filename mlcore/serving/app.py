@@ -1,0 +1,282 @@
+"""The HTTP of a served model.
+
+| request | answer |
+|---|---|
+| ``POST /v1/predict``, JSON | ``{"row": {...}}`` or ``{"rows": [...]}`` to ``{"model_version", "predictions"}`` |
+| ``POST /v1/predict``, Arrow stream | the answers as an Arrow stream; the version in ``Mlcore-Model-Version`` |
+| ``GET /v1/model`` | version, window, digest and columns of what is served |
+| ``GET /healthz``, ``/readyz``, ``/metrics`` | alive; has a model; counters |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from fastapi import Depends, FastAPI, Request, Response
+from starlette.responses import JSONResponse
+
+import mlcore
+from mlcore.errors import DataError, MlcoreError, ModelError, Overloaded, RequestRefused, quoted
+from mlcore.inference.scorer import VERSION
+from mlcore.serving.batcher import Batcher
+from mlcore.serving.fields import rows_of
+from mlcore.serving.metrics import Metrics
+from mlcore.serving.models import Answer, Models, Served
+from mlcore.serving.openapi import document
+from mlcore.serving.request_log import RequestLog
+
+ARROW = "application/vnd.apache.arrow.stream"
+VERSION_HEADER = "Mlcore-Model-Version"
+_LOG = logging.getLogger(__name__)
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one worker takes.
+
+    Attributes:
+        body_bytes: The largest body.
+        waiting_rows: With more rows waiting, requests are answered with 503.
+        rows_at_once: So many waiting rows of different requests are answered together.
+    """
+
+    body_bytes: int = 16 << 20
+    waiting_rows: int = 20_000
+    rows_at_once: int = 4_096
+
+
+class TooLarge(RequestRefused):
+    """The body has more bytes than may be."""
+
+
+class NotAllowed(RequestRefused):
+    """Whoever asks has not said that they may."""
+
+
+def create_app(
+    models: Models,
+    metrics: Metrics,
+    *,
+    limits: Limits,
+    tokens: Sequence[str] = (),
+    log: RequestLog | None = None,
+    refresh_seconds: float = 1.0,
+) -> FastAPI:
+    """The app of one worker.
+
+    Args:
+        models: What is served; refreshed while the app runs.
+        metrics: Where requests are counted.
+        limits: What it takes.
+        tokens: SHA-256 digests, in hexadecimal, of the tokens that may ask; none: everybody may.
+        log: Keeps a sample of the rows.
+        refresh_seconds: How often the alias is looked up.
+    """
+    executor = ThreadPoolExecutor(1, thread_name_prefix="answers")
+    looking = ThreadPoolExecutor(1, thread_name_prefix="registry")
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(models.follow(looking, refresh_seconds))
+        yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        executor.shutdown()
+        looking.shutdown()
+        if log is not None:
+            log.close()
+
+    app = FastAPI(title="mlcore", version=mlcore.__version__, lifespan=running, redoc_url=None)
+    server = _Server(models, metrics, limits, executor, log)
+    known = [Depends(_checked(frozenset(tokens)))]
+    app.add_api_route("/v1/predict", server.predict, methods=["POST"], dependencies=known)
+    app.add_api_route("/v1/model", server.model, methods=["GET"], dependencies=known)
+    app.add_api_route("/metrics", server.counters, methods=["GET"], dependencies=known)
+    app.add_api_route("/healthz", server.alive, methods=["GET"])
+    app.add_api_route("/readyz", server.ready, methods=["GET"])
+    app.openapi = lambda: document(app, models.current)  # type: ignore[method-assign]
+    app.add_exception_handler(MlcoreError, _told)
+    return app
+
+
+class _Server:
+    """The routes."""
+
+    def __init__(
+        self,
+        models: Models,
+        metrics: Metrics,
+        limits: Limits,
+        executor: ThreadPoolExecutor,
+        log: RequestLog | None,
+    ) -> None:
+        self._models = models
+        self._metrics = metrics
+        self._limits = limits
+        self._executor = executor
+        self._log = log
+        self._batcher: Batcher[Served, Answer] = Batcher(
+            self._answer, executor, most_at_once=limits.rows_at_once, most_waiting=limits.waiting_rows
+        )
+
+    async def predict(self, request: Request) -> Response:
+        """Predictions for a row or many."""
+        body = await self._body(request)
+        started = time.perf_counter()
+        served = self._models.current
+        version, status = (None if served is None else served.version.version), 500
+        try:
+            response = await self._predicted(request, served, body)
+            status = response.status_code
+        except MlcoreError as error:
+            status = _status(error)
+            raise
+        finally:
+            self._metrics.answered(status, version, time.perf_counter() - started)
+        return response
+
+    async def _predicted(self, request: Request, served: Served | None, body: bytes) -> Response:
+        if served is None:
+            raise Overloaded("no model is served yet", next_step="ask again when /readyz says 200")
+        if request.headers.get("content-type", "").partition(";")[0].strip() == ARROW:
+            return await self._arrow(served, body)
+        rows = rows_of(body)
+        batch = served.fields.batch(rows)
+        if self._log is not None:
+            self._log.add(rows)
+        answers = await self._batcher.ask(served, batch) if rows else []
+        return JSONResponse(
+            {"model_version": served.version.version, "predictions": [_finite(answer) for answer in answers]},
+            headers={VERSION_HEADER: str(served.version.version)},
+        )
+
+    async def _arrow(self, served: Served, body: bytes) -> Response:
+        loop = asyncio.get_running_loop()
+        answered = await loop.run_in_executor(self._executor, _answered_stream, served, body)
+        return Response(answered, media_type=ARROW, headers={VERSION_HEADER: str(served.version.version)})
+
+    def _answer(self, served: Served, batches: Sequence[pa.RecordBatch]) -> Sequence[Answer]:
+        self._metrics.together(sum(batch.num_rows for batch in batches))
+        return served.answer_rows(batches)
+
+    async def _body(self, request: Request) -> bytes:
+        most = self._limits.body_bytes
+        told = request.headers.get("content-length", "")
+        if told.isdecimal() and int(told) > most:
+            raise _too_large(most)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise _too_large(most)
+        return bytes(body)
+
+    async def model(self) -> Response:
+        """What is served."""
+        served = self._models.current
+        if served is None:
+            raise Overloaded("no model is served yet", next_step="train one, or promote a version")
+        version = served.version
+        return JSONResponse(
+            {
+                "pipeline": version.pipeline,
+                "model_version": version.version,
+                "digest": version.digest,
+                "trained_on": [version.train_start.isoformat(), version.train_end.isoformat()],
+                "columns": dict(served.scorer.columns),
+                "classes": list(served.scorer.classes),
+            }
+        )
+
+    async def alive(self) -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "alive"})
+
+    async def ready(self) -> Response:
+        """Whether there is a model to ask; for how long nobody could look for a newer one."""
+        served = self._models.current
+        seconds = round(time.monotonic() - self._models.checked, 1)
+        if served is None:
+            return JSONResponse({"status": "no model yet"}, status_code=503)
+        return JSONResponse({"status": "ready", "model_version": served.version.version, "looked_seconds_ago": seconds})
+
+    async def counters(self) -> Response:
+        """For Prometheus."""
+        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"the body has more than {most} bytes", next_step="send fewer rows at once")
+
+
+def _answered_stream(served: Served, body: bytes) -> bytes:
+    try:
+        with pa.ipc.open_stream(body) as reader:
+            table = reader.read_all()
+        table.validate(full=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError, EOFError) as error:
+        raise RequestRefused(f"the body is no Arrow stream: {quoted(str(error))}") from error
+    answers = served.scorer.answer(table.combine_chunks()).drop_columns([VERSION])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, answers.schema) as writer:
+        writer.write_batch(answers)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _finite(answer: Answer) -> Answer:
+    """JSON has no number that is none."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in answer.items()
+    }
+
+
+def _status(error: MlcoreError) -> int:
+    match error:
+        case Overloaded():
+            return 503
+        case TooLarge():
+            return 413
+        case NotAllowed():
+            return 401
+        case RequestRefused() | DataError() | ModelError():
+            return 422
+    return 500
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    assert isinstance(error, MlcoreError)
+    status = _status(error)
+    if status == 500:
+        _LOG.error("a request failed: %s", error)
+    problems: Any = error.problems if isinstance(error, RequestRefused) else ()
+    content = {"error": error.what, "next": error.next_step, "problems": list(problems)}
+    return JSONResponse(content, status_code=status, headers=_HEADERS.get(status))
+
+
+def _checked(digests: frozenset[str]) -> Callable[[Request], None]:
+    """Refuses who has none of the tokens."""
+
+    def check(request: Request) -> None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        digest = hashlib.sha256(token.strip().encode()).hexdigest()
+        known = [hmac.compare_digest(digest, one) for one in digests]  # all of them: the time tells nothing
+        if digests and not (kind.lower() == "bearer" and any(known)):
+            raise NotAllowed(
+                "there is no token, or one that is not known", next_step="send Authorization: Bearer <token>"
+            )
+
+    return check

@@ -1,0 +1,70 @@
+"""What a server counts, for Prometheus; of several workers together where they share a folder."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which prometheus_client knows the folder that workers share."""
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096)
+
+
+class Metrics:
+    """The counters of one worker.
+
+    Args:
+        pipeline: A label of every one of them.
+    """
+
+    def __init__(self, pipeline: str) -> None:
+        self._registry = CollectorRegistry()
+        self._pipeline = pipeline
+        self._requests = Counter(
+            "mlcore_requests", "Requests by status", ("pipeline", "status", "version"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "mlcore_request_seconds", "From the last byte of a request to its answer", ("pipeline",),
+            buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self._rows = Histogram(
+            "mlcore_batch_rows", "Rows that were answered together", ("pipeline",), buckets=_ROWS,
+            registry=self._registry,
+        )  # fmt: skip
+        self._version = Gauge(
+            "mlcore_model_version", "The version that is served", ("pipeline",), registry=self._registry,
+            multiprocess_mode="livemin",
+        )  # fmt: skip
+        failures = Counter(
+            "mlcore_refresh_failures", "Failed looks at the registry", ("pipeline",), registry=self._registry
+        )
+        dropped = Counter(
+            "mlcore_request_log_dropped", "Rows that the request log had no time for", ("pipeline",),
+            registry=self._registry,
+        )  # fmt: skip
+        self.refresh_failures = failures.labels(pipeline)
+        self.dropped = dropped.labels(pipeline)
+
+    def answered(self, status: int, version: int | None, seconds: float) -> None:
+        """One request."""
+        self._requests.labels(self._pipeline, str(status), "" if version is None else str(version)).inc()
+        self._seconds.labels(self._pipeline).observe(seconds)
+
+    def together(self, rows: int) -> None:
+        """One call of the model."""
+        self._rows.labels(self._pipeline).observe(rows)
+
+    def serves(self, version: int) -> None:
+        """Which version is served from now on."""
+        self._version.labels(self._pipeline).set(version)
+
+    def text(self) -> bytes:
+        """In the text format of Prometheus."""
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

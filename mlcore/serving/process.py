@@ -1,0 +1,119 @@
+"""The workers of a server: what the command line chose, an app in each, one socket for all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from mlcore.config.loader import find_pipeline
+from mlcore.config.settings import Settings
+from mlcore.errors import ConfigError, NoChampion
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+CHOICES = "MLCORE_SERVING"
+"""The variable by which the command line tells its workers what it was asked for; no secret is in it."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choices:
+    """What is served and how.
+
+    Attributes:
+        model: A number or an alias.
+        tokens: SHA-256 digests of the tokens that may ask.
+        log: Pattern of the request log's files; none is kept without.
+        log_share: So much of the rows is kept.
+    """
+
+    pipeline: str
+    model: str
+    host: str
+    port: int
+    workers: int
+    tokens: tuple[str, ...] = ()
+    log: str | None = None
+    log_share: float = 0.01
+    body_bytes: int = 16 << 20
+    waiting_rows: int = 20_000
+    refresh_seconds: float = 1.0
+
+    def check(self) -> None:
+        """Check that nobody is let in by mistake.
+
+        Raises:
+            ConfigError: It listens to other machines, and no token is set.
+        """
+        if self.host not in _LOOPBACK and not self.tokens:
+            raise ConfigError(
+                f"{self.host} can be reached from other machines, and everybody may ask",
+                where="--host",
+                next_step="set MLCORE_SERVE_TOKENS (several with commas between), or serve on 127.0.0.1 behind a proxy",
+            )
+
+
+def serve(choices: Choices) -> None:
+    """Serve until the process is told to stop; workers that die are started anew.
+
+    Raises:
+        ConfigError: As :meth:`Choices.check`.
+    """
+    import uvicorn
+
+    choices.check()
+    with tempfile.TemporaryDirectory(prefix="mlcore-serving-") as shared:
+        os.environ.update({CHOICES: json.dumps(asdict(choices)), **dict.fromkeys(_THREADS, "1")})
+        if choices.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        uvicorn.run(
+            "mlcore.serving.process:worker",
+            factory=True,
+            host=choices.host,
+            port=choices.port,
+            workers=choices.workers,
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=30,
+        )
+
+
+def worker() -> FastAPI:
+    """The app of one worker, as the environment says."""
+    from mlcore.runtime.session import open_session
+    from mlcore.serving.app import Limits, create_app
+    from mlcore.serving.metrics import Metrics
+    from mlcore.serving.models import Models
+    from mlcore.serving.request_log import RequestLog
+
+    chosen = json.loads(os.environ[CHOICES])
+    choices = Choices(**{**chosen, "tokens": tuple(chosen["tokens"])})
+    logging.getLogger("mlcore").setLevel(logging.INFO)
+    settings = Settings.from_environ(os.environ)
+    config = find_pipeline(settings.pipelines, choices.pipeline)
+    metrics = Metrics(config.name)
+    stack = open_session(settings)  # closed with the process
+    models = Models(stack.__enter__(), config, choices.model, metrics)
+    try:
+        models.refresh()
+    except NoChampion as error:
+        logging.getLogger(__name__).warning("waiting for a model: %s", error)
+    log = None
+    if choices.log is not None:
+        log = RequestLog(
+            choices.log,
+            share=choices.log_share,
+            grain=config.data.span,
+            moment=config.data.event_timestamp,
+            metrics=metrics,
+        )
+    limits = Limits(body_bytes=choices.body_bytes, waiting_rows=choices.waiting_rows)
+    return create_app(
+        models, metrics, limits=limits, tokens=choices.tokens, log=log, refresh_seconds=choices.refresh_seconds
+    )
