@@ -17,13 +17,14 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator
 
 from mlcore.airflow.docs import monitor_doc, retraining_doc
 from mlcore.airflow.naming import MONITOR_SUFFIX
 from mlcore.airflow.operators import ComponentOperator, RetrainOperator
 from mlcore.airflow.params import monitor_params, retraining_params
 from mlcore.airflow.timetable import PipelineTimetable
+from mlcore.components.pusher import Pusher
 from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
@@ -31,6 +32,7 @@ from mlcore.runtime.pipeline import Graph, Node, monitoring_graph, retraining_gr
 
 TAG = "mlcore"
 RETRAIN_TASK = "retrain"
+APPROVAL_TASK = "approval"
 
 _TASK_DEFAULTS: Mapping[str, Any] = {
     "retries": 2,
@@ -116,7 +118,18 @@ def _tasks(config: PipelineConfig, graph: Graph) -> dict[str, ComponentOperator]
         )
         task.set_upstream([tasks[name] for name in node.upstream])
         tasks[node.name] = task
+        if config.push.approval and issubclass(node.component, Pusher):
+            asked = _approval(config, node)
+            asked.set_upstream([tasks[name] for name in node.upstream])
+            asked.set_downstream(task)
     return tasks
+
+
+def _approval(config: PipelineConfig, pusher: Node) -> BaseOperator:
+    """The task in which a person answers, after all that the Pusher reads was made; called within the DAG."""
+    from mlcore.airflow.approval import PushApproval
+
+    return PushApproval(task_id=APPROVAL_TASK, config=config, pusher=pusher, doc_md=PushApproval.__doc__)
 
 
 def _component_doc(node: Node) -> str:

@@ -71,8 +71,8 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
         from mlcore.runtime.session import open_session
 
         install_record_factory()
-        upstream = {name: _execution_id(context, name) for name in self.graph[self.node_name].upstream}
-        with _airflow_errors(self.config), open_session(Settings.from_environ(os.environ)) as session:
+        upstream = {name: execution_id(context, name) for name in self.graph[self.node_name].upstream}
+        with airflow_errors(self.config), open_session(Settings.from_environ(os.environ)) as session:
             request = self._request(session, airflow_run(context))
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
             result = launch(session, self.config, self.graph, self.node_name, request=request, upstream=upstream)
@@ -112,8 +112,8 @@ class RetrainOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped 
         from mlcore.runtime.reports import decision_of
         from mlcore.runtime.session import open_session
 
-        with _airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
-            report = decision_of(session, _execution_id(context, self.monitor_task_id))
+        with airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
+            report = decision_of(session, execution_id(context, self.monitor_task_id))
         reasons = "; ".join(report.reasons) or "no reason recorded"
         if not report.retrain:
             raise AirflowSkipException(f"no retraining: {reasons}")
@@ -148,7 +148,7 @@ def airflow_run(context: Context) -> AirflowRun:
     )
 
 
-def _execution_id(context: Context, task_id: str) -> int:
+def execution_id(context: Context, task_id: str) -> int:
     value = context["ti"].xcom_pull(task_ids=task_id)
     if not isinstance(value, int):
         raise AirflowFailException(f"task {task_id} left no execution id: clear it, and with it what follows")
@@ -156,7 +156,7 @@ def _execution_id(context: Context, task_id: str) -> int:
 
 
 @contextmanager
-def _airflow_errors(config: PipelineConfig | None = None) -> Iterator[None]:
+def airflow_errors(config: PipelineConfig | None = None) -> Iterator[None]:
     """Our errors as Airflow's verdicts: skip, wait, fail for good, or (all others) fail and try again.
 
     A task that waits for late spans holds no worker: Airflow starts it again, and the try is not used up.

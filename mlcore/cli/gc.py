@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from mlcore.cli.context import console, notes, session
+from mlcore.cli.context import console, notes, session, settings
+
+if TYPE_CHECKING:
+    from mlcore.runtime.gc import Garbage
+    from mlcore.runtime.session import Session
+
+_SHOWN = 50
 
 
 def register(app: typer.Typer) -> None:
@@ -15,17 +24,42 @@ def register(app: typer.Typer) -> None:
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, remove nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it. Without this, only show what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show, whatever else is said.")] = False,
+    pipeline: Annotated[str | None, typer.Option(help="Apply the retention of this pipeline alone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Remove files that no recorded output owns: what killed runs left behind."""
-    from mlcore.runtime.gc import collect
+    """Show what can be removed, or with --yes remove it: outputs that nothing needs and that `retention` does not keep.
 
+    Also what killed runs left behind, and blocks of merged spans that nobody will ask for.
+    """
+    removing = yes and not dry_run
     with session() as stores:
-        garbage = collect(stores.artifacts, stores.metadata, dry_run=dry_run, scratch=stores.scratch)
+        garbage = _collect(stores, pipeline, dry_run=not removing)
+    total = sum(item.size_bytes for item in garbage)
+    if as_json:
+        found = [asdict(item) for item in garbage]
+        typer.echo(json.dumps({"removed": removing, "bytes": total, "found": found}, indent=2))
+        return
     if not garbage:
         notes.print("nothing to collect")
         return
-    table = Table("removed" if not dry_run else "would remove", "bytes", "why", box=None)
-    for item in garbage:
-        table.add_row(item.uri, str(item.size_bytes), item.reason)
+    table = Table("removed" if removing else "would remove", "bytes", "why", box=None)
+    for item in garbage[:_SHOWN]:
+        table.add_row(Text(item.uri), f"{item.size_bytes:,}", item.reason)
     console.print(table)
+    more = f", {len(garbage) - _SHOWN} not shown (--json shows all)" if len(garbage) > _SHOWN else ""
+    console.print(f"{len(garbage)} folders and files, {total:,} bytes{more}", highlight=False)
+    if not removing:
+        notes.print("nothing was removed: mlcore gc --yes does that", highlight=False)
+
+
+def _collect(stores: Session, pipeline: str | None, *, dry_run: bool) -> list[Garbage]:
+    from mlcore.runtime.gc import collect
+    from mlcore.runtime.retention import expire_all
+
+    policies = settings().pipelines
+    return [
+        *expire_all(stores.artifacts, stores.metadata, policies, only=pipeline, dry_run=dry_run),
+        *collect(stores.artifacts, stores.metadata, dry_run=dry_run, scratch=stores.scratch),
+    ]

@@ -84,7 +84,7 @@ class Pusher(Component):
                 reason=self.request.reason or "blessed by every gate",
                 schema_id=inputs.one("schema").artifact.id,
                 # Addresses of alerts may hold secrets; ${NAME} elsewhere stands as it is written.
-                config=self.config.model_dump(mode="json", exclude={"alerts"}),
+                config=self.config.model_dump(mode="json", exclude={"alerts"}, exclude_unset=True),
                 needs_approval=self.config.push.approval,
                 force=self.request.force_push,
                 evidence={

@@ -272,8 +272,14 @@ class MetadataStore:
         outputs: Mapping[str, Sequence[int]],
         state: Literal[ExecutionState.CACHED, ExecutionState.COMPLETE] = ExecutionState.CACHED,
     ) -> Execution:
-        """Record an execution whose outputs others made."""
+        """Record an execution whose outputs others made.
+
+        Raises:
+            MetadataError: One of them was removed.
+        """
         with self.begun() as connection:
+            reused = [id_ for ids in outputs.values() for id_ in ids]
+            writes.hold_outputs(connection, new.pipeline, reused)
             (recorded,) = writes.insert_executions(connection, [(new, inputs)], state)
             writes.insert_events(connection, [(recorded.id, outputs)], EventType.CACHED_OUTPUT)
         return recorded

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, select, tuple_, update
+from sqlalchemy import Connection, exists, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from mlcore.core.types import (
@@ -22,6 +22,7 @@ from mlcore.core.types import (
     NewExecution,
 )
 from mlcore.errors import MetadataError
+from mlcore.metadata.locks import lock_key
 from mlcore.metadata.records import Publication, artifact_row, to_artifact, to_execution
 from mlcore.metadata.tables import artifact, association, attribution, context, event, execution, execution_cache
 
@@ -124,6 +125,29 @@ def insert_events(
     ]
     if rows:
         connection.execute(insert(event), rows)
+
+
+def reuse_key(pipeline: str) -> str:
+    """Name of the lock that whoever reuses a pipeline's outputs shares, and whoever removes them holds alone."""
+    return f"reuse {pipeline}"
+
+
+def hold_outputs(connection: Connection, pipeline: str, artifact_ids: Sequence[int]) -> None:
+    """Until the transaction ends, nobody removes these.
+
+    Raises:
+        MetadataError: Somebody has.
+    """
+    if not artifact_ids:
+        return
+    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(reuse_key(pipeline))})
+    wanted = sorted(set(artifact_ids))
+    query = select(artifact.c.id).where(artifact.c.id.in_(wanted), artifact.c.state == ArtifactState.LIVE.value)
+    gone = set(wanted) - set(connection.scalars(query))
+    if gone:
+        raise MetadataError(
+            f"artifact {min(gone)} was removed while it was to be reused", next_step="run again: it is made anew"
+        )
 
 
 def insert_outputs(connection: Connection, results: Sequence[Publication]) -> list[dict[str, tuple[Artifact, ...]]]:

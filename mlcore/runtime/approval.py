@@ -8,16 +8,17 @@ waited for that alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, select
 
 from mlcore.core.types import Artifact, ArtifactType, EventType, Json, NewArtifact, NewExecution
+from mlcore.core.window import parse_moment
 from mlcore.evaluation.blessing import Blessing, write_blessing
 from mlcore.metadata.store import Publication
 from mlcore.metadata.tables import event
 from mlcore.registry import push
-from mlcore.registry.records import Push
+from mlcore.registry.records import Candidate, Push, Verdict
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.session import Session
 
@@ -95,6 +96,38 @@ def answer(
 
     blessing = Blessing(model_digest=model.digest, gate=GATE, blessed=approved, reasons=(f"{actor}: {reason}",))
     return _publish(session, model, evaluation, blessing, record, run=run, origin=origin or {})
+
+
+def needless(
+    session: Session, model: Artifact, evaluation: Artifact, blessings: Sequence[Artifact], *, force: bool
+) -> str:
+    """Why nobody has to be asked about a model that a run is about to push; empty where somebody has to be.
+
+    A gate said no, somebody answered, it is the champion, or something else than an answer keeps it from being that:
+    a pin, a champion trained on newer data.
+    """
+    against = [one for one in blessings if one.properties.get("blessed") is not True]
+    if against and not force:
+        return f"{against[0].properties.get('gate')} did not bless it"
+    said = session.registry.approval(model.pipeline, model.digest)
+    if said is not None and said.verdict is not Verdict.REQUESTED:
+        return f"{said.verdict.lower()} by {said.actor} before: {said.reason}"
+    champion = session.registry.champion(model.pipeline)
+    if champion is not None and champion.digest == model.digest:
+        return "it is the champion already"
+    candidate = Candidate(
+        pipeline=model.pipeline,
+        artifact_id=model.id,
+        evaluation_id=evaluation.id,
+        digest=model.digest,
+        train_start=parse_moment(str(model.properties["train_start"])),
+        train_end=parse_moment(str(model.properties["train_end"])),
+        window_end=parse_moment(str(evaluation.properties["end"])),
+        run="",
+        reason="",
+        force=force,
+    )
+    return session.registry.objection(candidate)
 
 
 def _publish(
