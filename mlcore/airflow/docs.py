@@ -16,7 +16,7 @@ def retraining_doc(config: PipelineConfig) -> str:
 {_plain(config.description) or "Retrains, evaluates, gates and pushes one model."}
 
 **For** {_plain(config.owner) or "nobody named"} · **schedule** `{config.schedule}` UTC, and whenever \
-`{config.name}_monitor` asks · **model** `{config.model.estimator}`
+`{config.name}_monitor` asks · {_models(config)}
 
 A run as of *T* trains on {train} and evaluates on {judged}, all known at *T* with their \
 labels. *T* is the end of the run's data interval; a manual run may name another (`as_of`). \
@@ -50,6 +50,13 @@ Before there is a champion it skips.
 **policy** `monitor` in `config/pipelines/{config.name}.yaml` · **without Airflow** \
 `mlcore monitor {config.name} --at 2013-03-11T07:00Z`
 """
+
+
+def _models(config: PipelineConfig) -> str:
+    if not config.models:
+        return f"**model** `{config.model.estimator}`"
+    each = ", ".join(f"{name} `{candidate.estimator}`" for name, candidate in config.models.items())
+    return f"**models** {each}, of which each run chooses one"
 
 
 def _plain(text: str) -> str:

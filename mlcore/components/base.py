@@ -102,6 +102,7 @@ class Component(ABC):
         code: Modules and packages below ``mlcore`` whose source decides the outputs, apart from the component's own.
         libraries: Distributions whose version decides the outputs.
         without: Names of the spans of its inputs' windows that are not there, and that the run does without.
+        candidate: Of several models of the pipeline, the one that its configuration is of.
         scratch: A folder for what makes another attempt at the same work shorter; it is removed when one succeeded.
     """
 
@@ -114,6 +115,7 @@ class Component(ABC):
         self.config = config
         self.request = request
         self.without: tuple[str, ...] = ()
+        self.candidate: str | None = None
         self.scratch: Path | None = None
 
     @property
@@ -136,6 +138,11 @@ class Component(ABC):
     def summary(self, outputs: Inputs) -> str:
         """A few words on the outputs, for the progress display and the logs."""
         return ""
+
+    def passed_on(self, inputs: Inputs, outputs: Outputs) -> Mapping[str, Sequence[Artifact]]:
+        """Of its inputs, those that nodes after it read as outputs of this one; whoever made them stays their maker."""
+        del inputs, outputs
+        return {}
 
     def commit(self, connection: Connection, inputs: Inputs) -> None:  # noqa: B027 - most have nothing to commit
         """Change what else must change with the outputs, inside the transaction that publishes them."""

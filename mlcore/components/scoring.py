@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.types import Json
 from mlcore.ingest.examples import read_examples
 from mlcore.training.model import load_model, read_metadata
 from mlcore.training.predict import predict_scores
@@ -46,12 +47,17 @@ def read_judged(config: PipelineConfig, examples: Sequence[Path]) -> Judged:
 
 def about(config: PipelineConfig, judged: Judged, model: Path) -> About:
     """What an evaluation has to know of the rows besides their labels."""
+    return described(config, judged, read_metadata(model).classes)
+
+
+def described(config: PipelineConfig, judged: Judged, classes: Sequence[Json]) -> About:
+    """The same, where it is known which classes there are."""
     from mlcore.evaluation.task import Task
 
     asked, columns = config.evaluation, judged.rows
     return {
         "task": Task(config.data.task),
-        "classes": read_metadata(model).classes,
+        "classes": classes,
         "clusters": judged.days if asked.cluster is None else columns[asked.cluster],
         "weights": None if asked.weight is None else columns[asked.weight],
         "queries": None if asked.query is None else columns[asked.query],

@@ -109,9 +109,10 @@ class Section(BaseModel):
         """Pydantic's own message does not say what is allowed; this one does, and guesses what was meant."""
         if not isinstance(data, Mapping) or cls.model_config.get("extra") != "forbid":
             return data
-        unknown = [str(key) for key in data if key not in cls.model_fields]
+        allowed = [field.alias or name for name, field in cls.model_fields.items()]
+        unknown = [str(key) for key in data if key not in allowed]
         if unknown:
-            guess = get_close_matches(unknown[0], cls.model_fields, n=1)
+            guess = get_close_matches(unknown[0], allowed, n=1)
             meant = f"; did you mean {guess[0]!r}?" if guess else ""
-            raise ValueError(f"unknown key {unknown[0][:60]!r}; allowed: {', '.join(cls.model_fields)}{meant}")
+            raise ValueError(f"unknown key {unknown[0][:60]!r}; allowed: {', '.join(allowed)}{meant}")
         return data

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from mlcore.config.beam import Beam
+from mlcore.config.candidates import Candidates, Selection
 from mlcore.config.data import ColumnSplit, Complete, Data, TimeSplit
 from mlcore.config.evaluation import Evaluation
 from mlcore.config.fields import ByteSize, Duration, Length, Name, Schedule, Section
@@ -21,6 +22,7 @@ from mlcore.config.retention import Retention
 from mlcore.config.statistics import Statistics
 from mlcore.config.tune import AMOUNT_METRICS
 from mlcore.core.window import is_whole
+from mlcore.errors import ConfigError, quoted
 
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 
@@ -49,7 +51,10 @@ class Window(Section):
 
 class Infra(Section):
     max_latency_p99: Duration = timedelta(seconds=1)
+    max_latency_p50: Duration | None = None
     max_memory: ByteSize = 2**31
+    max_size: ByteSize | None = Field(default=None, description="Of the model's files")
+    timeout: Duration = Field(default=timedelta(seconds=300), description="For start, loading and all requests")
 
 
 class Push(Section):
@@ -71,6 +76,8 @@ class Alerts(Section):
 class PipelineConfig(Section):
     """One model's continuous training: ``config/pipelines/<name>.yaml``."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
     name: Name
     description: str = ""
     owner: str = ""
@@ -81,7 +88,9 @@ class PipelineConfig(Section):
     statistics: Statistics = Statistics()
     window: Window
     features: dict[str, Feature] = Field(min_length=1)
-    model: Model
+    single_model: Model | None = Field(default=None, alias="model", description="What is trained; or models")
+    models: Candidates = Field(default={}, description="By name, several of which each run chooses one")
+    selection: Selection = Selection()
     evaluation: Evaluation = Evaluation()
     push: Push = Push()
     monitor: Monitor | None = None
@@ -97,6 +106,42 @@ class PipelineConfig(Section):
     def owned_schema(self) -> str | None:
         """The text of ``config/schemas/<name>.yaml``, where people own the schema; the loader reads it."""
         return self._owned_schema
+
+    @property
+    def model(self) -> Model:
+        """What is trained.
+
+        Raises:
+            ConfigError: The pipeline has several models; :meth:`of_candidate` says which is meant.
+        """
+        if self.single_model is None:
+            raise ConfigError(
+                f"pipeline {self.name} has several models, and none is named",
+                where="models",
+                next_step=f"choose one of {', '.join(self.models)}",
+            )
+        return self.single_model
+
+    @property
+    def alternatives(self) -> tuple[PipelineConfig, ...]:
+        """The pipeline with each of its models alone: itself where it has one."""
+        return tuple(map(self.of_candidate, self.models)) or (self,)
+
+    def of_candidate(self, name: str) -> PipelineConfig:
+        """The pipeline with one of its several models alone, and the features that one sees.
+
+        Raises:
+            ConfigError: It has no such model.
+        """
+        if name not in self.models:
+            raise ConfigError(
+                f"pipeline {self.name} has no model {quoted(name)}",
+                where="models",
+                next_step=f"choose one of {', '.join(self.models) or 'none: it has one, without a name'}",
+            )
+        found = self.models[name]
+        seen = self.features if found.features is None else {each: self.features[each] for each in found.features}
+        return self.model_copy(update={"single_model": found.alone, "models": {}, "features": seen})
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
@@ -156,20 +201,33 @@ class PipelineConfig(Section):
                 raise ValueError(f"evaluation.{name}: column {column!r} is not in data.columns")
         self._check_monitor()
         self._check_window()
-        self._check_model()
+        self._check_models()
         return self
 
-    def _check_model(self) -> None:
-        weights, task = self.model.weights, self.data.task
+    def _check_models(self) -> None:
+        if (self.single_model is None) == (not self.models):
+            raise ValueError("model: write either model, or models with a name for each")
+        if self.single_model is not None:
+            self._check_model("model", self.single_model)
+            if "selection" in self.model_fields_set:
+                raise ValueError("selection: there is one model, and nothing to select; write models")
+        for name, candidate in self.models.items():
+            self._check_model(f"models.{name}", candidate)
+            for feature in candidate.features or ():
+                if feature not in self.features:
+                    raise ValueError(f"models.{name}.features: {feature!r} is no feature ({', '.join(self.features)})")
+
+    def _check_model(self, where: str, model: Model) -> None:
+        weights, task = model.weights, self.data.task
         if weights and weights.column is not None and weights.column not in self.data.columns:
-            raise ValueError(f"model.weights.column: column {weights.column!r} is not in data.columns")
+            raise ValueError(f"{where}.weights.column: column {weights.column!r} is not in data.columns")
         if weights and weights.classes is not None and task == "regression":
-            raise ValueError("model.weights.classes: the label is an amount (data.label.task: regression), no class")
-        metric = self.model.tune.metric if self.model.tune else None
+            raise ValueError(f"{where}.weights.classes: the label is an amount (data.label.task: regression), no class")
+        metric = model.tune.metric if model.tune else None
         if metric is not None and (metric in AMOUNT_METRICS) != (task == "regression"):
-            raise ValueError(f"model.tune.metric: {metric} is no metric of a {task} label")
-        if self.model.calibration and task == "regression":
-            raise ValueError("model.calibration: the label is an amount (data.label.task: regression), no class")
+            raise ValueError(f"{where}.tune.metric: {metric} is no metric of a {task} label")
+        if model.calibration and task == "regression":
+            raise ValueError(f"{where}.calibration: the label is an amount (data.label.task: regression), no class")
 
     def _check_column(self, name: str, column: str) -> None:
         columns = self.data.all_columns

@@ -328,6 +328,31 @@ def resolve_window(
     )
 
 
+def held_back(spans: int, held: int, embargo: int) -> tuple[range, range]:
+    """Which of a window's spans a model is fitted on to be tried on the newest of them.
+
+    Args:
+        spans: How many there are, in time order.
+        held: How many of the newest it is tried on.
+        embargo: How many before those are not fitted on: their labels were not known then.
+
+    Raises:
+        WindowError: There is none to fit on.
+
+    >>> held_back(10, 2, 1)
+    (range(0, 7), range(8, 10))
+    """
+    fitted = spans - held - embargo
+    if held < 1 or fitted < 1:
+        raise WindowError(
+            f"{spans} spans of training leave none to fit on when {held} are held back"
+            + (f" and {embargo} before them have labels that were not known then" if embargo else ""),
+            where="selection.held_back",
+            next_step="hold back less, or choose a longer window.train or shorter spans",
+        )
+    return range(fitted), range(spans - held, spans)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MonitorWindow:
     """What a monitoring run looks at, and the moment it may know of.

@@ -4,6 +4,7 @@ evaluation/
 ├── evaluation.json    metrics with intervals, by slice
 ├── comparison.json    differences from the champion on the same rows; only where there was one
 ├── dummy.json         differences from a constant prediction; only where there was no champion
+├── candidates.json    which of several models this is, why, and how good all are; only where there were several
 ├── verdict.json       what each criterion says
 ├── curves.json        calibration, precision and recall by threshold, quantiles of residuals
 └── fairness.json      gaps between groups; only where they are asked for
@@ -21,6 +22,7 @@ from mlcore.core.digests import canonical_json
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
 from mlcore.evaluation import verdict as verdicts
+from mlcore.evaluation.candidates import Candidates
 from mlcore.evaluation.curves import Curves
 from mlcore.evaluation.fairness import Gap
 from mlcore.evaluation.gates import Verdict
@@ -29,6 +31,7 @@ from mlcore.evaluation.values import Comparison, Evaluation, Slices
 EVALUATION_FILE = "evaluation.json"
 COMPARISON_FILE = "comparison.json"
 DUMMY_FILE = "dummy.json"
+CANDIDATES_FILE = "candidates.json"
 VERDICT_FILE = "verdict.json"
 CURVES_FILE = "curves.json"
 FAIRNESS_FILE = "fairness.json"
@@ -43,6 +46,7 @@ class Judgement:
     Attributes:
         comparison: With the champion on the same rows; ``None`` where there was none.
         dummy: With a constant prediction; ``None`` where there was a champion.
+        candidates: Those that the model was chosen from; ``None`` where it was the only one.
     """
 
     evaluation: Evaluation
@@ -51,6 +55,7 @@ class Judgement:
     verdict: Verdict | None = None
     curves: Curves | None = None
     gaps: tuple[Gap, ...] = ()
+    candidates: Candidates | None = None
 
     def to_document(self) -> dict[str, Json]:
         """All of it, for programs."""
@@ -60,6 +65,7 @@ class Judgement:
             "verdict": None if self.verdict is None else verdicts.to_document(self.verdict),
             "curves": None if self.curves is None else self.curves.to_document(),
             "fairness": [gap.to_document() for gap in self.gaps],
+            "candidates": None if self.candidates is None else self.candidates.to_document(),
         }
 
 
@@ -76,6 +82,8 @@ def write(folder: Path, judgement: Judgement) -> None:
         (folder / CURVES_FILE).write_bytes(canonical_json(judgement.curves.to_document()))
     if judgement.gaps:
         (folder / FAIRNESS_FILE).write_bytes(canonical_json([gap.to_document() for gap in judgement.gaps]))
+    if judgement.candidates is not None:
+        (folder / CANDIDATES_FILE).write_bytes(canonical_json(judgement.candidates.to_document()))
 
 
 def read(folder: Path) -> Evaluation:
@@ -120,6 +128,7 @@ def read_judgement(folder: Path) -> Judgement:
         verdict=_optional(folder / VERDICT_FILE, lambda data: verdicts.from_document(json.loads(data))),
         curves=_optional(folder / CURVES_FILE, lambda data: Curves.from_document(json.loads(data))),
         gaps=_optional(folder / FAIRNESS_FILE, lambda data: tuple(map(Gap.from_document, json.loads(data)))) or (),
+        candidates=_optional(folder / CANDIDATES_FILE, lambda data: Candidates.from_document(json.loads(data))),
     )
 
 

@@ -46,7 +46,7 @@ class Finding:
     """A criterion's outcome on a slice, or on all those it passed on.
 
     Attributes:
-        criterion: Which one, from 0.
+        criterion: Which one, from 0; -1 is the choice among candidates.
     """
 
     criterion: int

@@ -133,7 +133,7 @@ class Slices:
 
     def to_document(self) -> dict[str, Json]:
         """What :meth:`to_json` writes."""
-        results = [_dump(result) for result in self.results]
+        results = [result_to_document(result) for result in self.results]
         return {"format": _FORMAT, "confidence": self.confidence, "slices": list(results)}
 
     @classmethod
@@ -147,7 +147,7 @@ class Slices:
             document = json.loads(data)
             if document["format"] != _FORMAT:
                 raise ValueError(f"format {document['format']}")
-            return cls(confidence=document["confidence"], results=tuple(map(_load, document["slices"])))
+            return cls(confidence=document["confidence"], results=tuple(map(result_from_document, document["slices"])))
         except (ValueError, KeyError, TypeError) as error:
             raise ArtifactCorrupt(
                 f"an evaluation cannot be read: {quoted(str(error))}", next_step="evaluate the model again"
@@ -179,7 +179,8 @@ def _text(value: SliceValue) -> str:
     return "missing" if value is None else str(value)
 
 
-def _dump(result: SliceResult) -> Json:
+def result_to_document(result: SliceResult) -> Json:
+    """One slice's metrics for programs."""
     key: list[Json] = [[column, value] for column, value in result.key]
     metrics: dict[str, Json] = {name: asdict(value) for name, value in result.metrics.items()}
     return {
@@ -191,7 +192,12 @@ def _dump(result: SliceResult) -> Json:
     }
 
 
-def _load(entry: Any) -> SliceResult:
+def result_from_document(entry: Any) -> SliceResult:
+    """What :func:`result_to_document` made.
+
+    Raises:
+        KeyError, TypeError: It is something else.
+    """
     return SliceResult(
         key=tuple((column, value) for column, value in entry["key"]),
         rows=entry["rows"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.errors import ConfigError
+from mlcore.runtime.candidates import naming
 
 
 def check_pipeline(config: PipelineConfig) -> None:
@@ -15,6 +16,7 @@ def check_pipeline(config: PipelineConfig) -> None:
         InvalidSchema: The schema that people own is none.
     """
     from mlcore.evaluation.metrics import find_metric
+    from mlcore.evaluation.selection import check_direction
     from mlcore.training.estimators import resolve_estimator
     from mlcore.transform.specs import specs_of
 
@@ -23,8 +25,12 @@ def check_pipeline(config: PipelineConfig) -> None:
 
         parse_yaml(config.owned_schema, where=f"config/schemas/{config.name}.yaml")
     specs_of(config)
-    resolve_estimator(config.model.estimator, config.model.params)
+    for name, alone in zip(config.models or [""], config.alternatives, strict=True):
+        with naming(name):
+            resolve_estimator(alone.model.estimator, alone.model.params)
     _check_evaluation(config)
+    if config.models:
+        check_direction(config.selection.metric or config.evaluation.metrics_of(config.data.task)[0])
     if config.monitor and find_metric(config.monitor.performance.metric).higher_is_better is None:
         raise ConfigError(
             f"more of {config.monitor.performance.metric} is neither better nor worse: it cannot decay",

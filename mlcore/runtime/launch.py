@@ -23,12 +23,14 @@ from mlcore.components.example_gen import ExampleGen
 from mlcore.components.merging import CODE
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Artifact, ArtifactType, ExecutionState, NewArtifact, NewExecution, SplitName
+from mlcore.core.types import Artifact, ArtifactType, EventType, ExecutionState, NewArtifact, NewExecution, SplitName
 from mlcore.errors import ArtifactMissing, MlcoreError, SpansAwaited
 from mlcore.ingest.copies import keeping_copies
 from mlcore.ingest.divisions import Divisions
 from mlcore.metadata.store import AlreadyPublished, Publication
+from mlcore.metadata.writes import insert_events
 from mlcore.runtime.attempts import attempt
+from mlcore.runtime.candidates import naming
 from mlcore.runtime.environment import ENVIRONMENT, present_environment, write_environment
 from mlcore.runtime.fingerprint import MADE_BY, code_digest, fingerprint, made_by
 from mlcore.runtime.logs import log_context
@@ -93,6 +95,7 @@ def launch(
             monitoring=graph.monitoring,
             upstream=upstream,
             session=session,
+            candidate=node.candidate,
             divisions=divisions,
         )
         with _recorded(session, node, request):
@@ -109,8 +112,9 @@ def launch(
             if node.component.output is ArtifactType.EXAMPLES:
                 resolver.require_complete(session.metadata.outputs(execution_id)[SPANS])
         else:
-            component = node.component(resolver.config_in_force, request)
-            component.without = resolver.without
+            given = resolver.config_in_force
+            component = node.component(given.of_candidate(node.candidate) if node.candidate else given, request)
+            component.without, component.candidate = resolver.without, node.candidate
             if isinstance(component, Evaluator):
                 component.earlier_tests = resolver.earlier_tests
             execution_id, state, summary = _launch(session, node, component, inputs, splits)
@@ -155,7 +159,7 @@ def _launch(
         pipeline=request.pipeline,
         run=request.run,
         fingerprint=fingerprint(component, inputs) if component.cacheable else None,
-        parameters=dict(component.parameters),
+        parameters={**component.parameters, **({"candidate": node.candidate} if node.candidate else {})},
         origin={**request.origin, "node": node.name, MADE_BY: made_by(component)},
     )
     reused = _reuse(session, execution, inputs)
@@ -216,7 +220,8 @@ def _run(session: Session, component: Component, execution_id: int, inputs: Inpu
     uris = {key: f"{prefix}/{key}" for key in types}
     outputs = {key: Output(path=session.artifacts.folder(uri)) for key, uri in uris.items()}
     with session.artifacts.writing(prefix):
-        component.run(inputs, outputs)
+        with naming(component.candidate):
+            component.run(inputs, outputs)
         if ENVIRONMENT in types:
             write_environment(outputs[ENVIRONMENT].path, present_environment(session.project))
     published = {
@@ -234,6 +239,8 @@ def _run(session: Session, component: Component, execution_id: int, inputs: Inpu
 
     def commit(connection: Connection) -> None:
         component.commit(connection, inputs)
+        passed_on = component.passed_on(inputs, outputs)
+        insert_events(connection, [(execution_id, _ids(passed_on))], EventType.CACHED_OUTPUT)
 
     session.metadata.publish([Publication(execution_id=execution_id, outputs=published)], on_commit=commit)
 

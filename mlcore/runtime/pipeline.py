@@ -5,10 +5,11 @@ The local runner and Airflow walk the same graphs. Building one imports no heavy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from mlcore.components.backtest import Backtest
 from mlcore.components.base import SPANS, Component, SpanComponent
 from mlcore.components.drift_monitor import DriftMonitor
 from mlcore.components.evaluator import Evaluator
@@ -16,6 +17,7 @@ from mlcore.components.example_gen import ExampleGen
 from mlcore.components.example_validator import ExampleValidator
 from mlcore.components.history_gen import HistoryGen
 from mlcore.components.infra_validator import InfraValidator
+from mlcore.components.model_selector import ModelSelector, model_key, predictions_key
 from mlcore.components.pusher import Pusher
 from mlcore.components.schema_gen import SchemaGen
 from mlcore.components.serving import ServingExampleGen, ServingStatisticsGen
@@ -24,7 +26,9 @@ from mlcore.components.trainer import Trainer
 from mlcore.components.transform import Transform
 from mlcore.components.transform_analyzer import TransformAnalyzer
 from mlcore.components.tuner import Tuner
+from mlcore.config.model import Model
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.tune import Tune
 from mlcore.core.types import SplitName
 from mlcore.errors import ConfigError, quoted
 
@@ -97,10 +101,15 @@ class PreviousVersions:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The model of the champion of the run's time; nothing where there was none, unless ``required``."""
+    """The model of the champion of the run's time; nothing where there was none, unless ``required``.
+
+    Attributes:
+        earlier: Only one whose window ended before this run's: what a run starts from is never what it made itself.
+    """
 
     output: str = "model"
     required: bool = False
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +126,14 @@ class Node:
 
     Attributes:
         after: Nodes that may stop the run, and must have passed, though nothing of theirs is read.
+        candidate: Of several models of the pipeline, the one it works for.
     """
 
     name: str
     component: type[Component] | type[SpanComponent]
     inputs: Mapping[str, Binding]
     after: tuple[str, ...] = ()
+    candidate: str | None = None
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -223,6 +234,19 @@ TUNER = Node(
         "states": FromNode("transform_analyzer", part=Part.TUNING),
     },
 )
+BACKTEST = Node(
+    name="backtest",
+    component=Backtest,
+    inputs={
+        "examples": FromNode("example_gen", part=Part.TRAIN),
+        "states": FromNode("transform_analyzer", part=Part.TRAIN),
+    },
+)
+MODEL_SELECTOR = Node(
+    name="model_selector",
+    component=ModelSelector,
+    inputs={"examples": FromNode("example_gen", part=Part.TRAIN)},
+)
 EVALUATOR = Node(
     name="evaluator",
     component=Evaluator,
@@ -282,12 +306,59 @@ def _retraining_graph(config: PipelineConfig) -> Graph:
     validator: tuple[Node, ...] = (EXAMPLE_VALIDATOR,)
     if config.data.serving is not None:
         validator = (SERVING_EXAMPLE_GEN, SERVING_STATISTICS_GEN, VALIDATOR_WITH_SERVING)
-    data = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, *validator, TRANSFORM_ANALYZER, TRANSFORM)
-    trainer: tuple[Node, ...] = (TRAINER,)
-    if config.model.tune is not None:
-        found = {"hyper_parameters": FromNode(TUNER.name, "hyper_parameters")}
-        trainer = (TUNER, replace(TRAINER, inputs={**TRAINER.inputs, **found}))
+    data: tuple[Node, ...] = (EXAMPLE_GEN, STATISTICS_GEN, SCHEMA_GEN, *validator, TRANSFORM_ANALYZER)
+    if not config.models or any(candidate.features is None for candidate in config.models.values()):
+        data = (*data, TRANSFORM)
+    if config.models:
+        return Graph(nodes=(*data, *_of_candidates(config)))
+    trainer = _tuned(_started(TRAINER, config.model), config.model.tune)
     return Graph(nodes=(*data, *trainer, EVALUATOR, INFRA_VALIDATOR, PUSHER))
+
+
+def _started(trainer: Node, model: Model) -> Node:
+    if not model.warm_start:
+        return trainer
+    return replace(trainer, inputs={**trainer.inputs, "champion": Baseline(earlier=True)})
+
+
+def _tuned(trainer: Node, tune: Tune | None) -> tuple[Node, ...]:
+    return (trainer,) if tune is None else (TUNER, _with(trainer, hyper_parameters=TUNER.name))
+
+
+def _with(node: Node, **nodes: str) -> Node:
+    """The node with inputs that are outputs of the same name, of other nodes or of the same under another name."""
+    return replace(node, inputs={**node.inputs, **{output: FromNode(name, output) for output, name in nodes.items()}})
+
+
+def _of_candidates(config: PipelineConfig) -> Iterator[Node]:
+    """Each candidate trained and tried side by side, one of them chosen, and that one judged and pushed."""
+    read: dict[str, Binding] = {}
+    judged: dict[str, Binding] = {"selection": FromNode(MODEL_SELECTOR.name, "selection")}
+    for name, candidate in config.models.items():
+        trainer, backtest = _started(_named(TRAINER, name), candidate), _named(BACKTEST, name)
+        if candidate.features is not None:
+            transform = _named(TRANSFORM, name)
+            yield transform
+            trainer = _with(trainer, transform_graph=transform.name)
+        if candidate.tune is not None:
+            tuner = _named(TUNER, name)
+            yield tuner
+            trainer, backtest = (_with(node, hyper_parameters=tuner.name) for node in (trainer, backtest))
+        yield from (trainer, backtest)
+        read |= {
+            model_key(name): FromNode(trainer.name, "model"),
+            predictions_key(name): FromNode(backtest.name, "predictions"),
+        }
+        judged[model_key(name)] = FromNode(MODEL_SELECTOR.name, model_key(name))
+    yield replace(MODEL_SELECTOR, inputs={**MODEL_SELECTOR.inputs, **read})
+    chosen = {"model": FromNode(MODEL_SELECTOR.name, "model")}
+    yield replace(EVALUATOR, inputs={**EVALUATOR.inputs, **chosen, **judged})
+    yield replace(INFRA_VALIDATOR, inputs={**INFRA_VALIDATOR.inputs, **chosen})
+    yield replace(PUSHER, inputs={**PUSHER.inputs, **chosen})
+
+
+def _named(node: Node, candidate: str) -> Node:
+    return replace(node, name=f"{node.name}_{candidate}", candidate=candidate)
 
 
 def monitoring_graph(config: PipelineConfig) -> Graph:

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 
 from mlcore.config.data import TimeSplit
@@ -21,6 +21,7 @@ from mlcore.core.window import (
     MonitorWindow,
     Span,
     TrainingWindow,
+    held_back,
     iso,
     parse_moment,
     resolve_monitor_window,
@@ -30,7 +31,17 @@ from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited, 
 from mlcore.ingest.divisions import Divisions
 from mlcore.ingest.paths import span_missing
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.pipeline import Approval, Baseline, Binding, FromNode, Part, PreviousVersions, Sources
+from mlcore.runtime.pipeline import (
+    MODEL_SELECTOR,
+    TRAINER,
+    Approval,
+    Baseline,
+    Binding,
+    FromNode,
+    Part,
+    PreviousVersions,
+    Sources,
+)
 from mlcore.runtime.previous import previous_statistics
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources import is_complete, source_spans
@@ -47,16 +58,27 @@ def training_window(config: PipelineConfig, request: RunRequest) -> TrainingWind
     )
 
 
-def tuning_interval(config: PipelineConfig, request: RunRequest) -> Interval | None:
-    """What hyperparameters are searched on: the training window of the newest moment of ``model.tune.every``."""
-    tune = config.model.tune
-    if tune is None:
-        return None
-    as_of = request.as_of
-    if tune.every is not None:
-        first = datetime.combine(config.start_date, time(), tzinfo=UTC)
-        as_of = first + (as_of - first) // tune.every * tune.every
-    return training_window(config, replace(request, as_of=as_of)).train
+def tuning_intervals(config: PipelineConfig, request: RunRequest, candidate: str | None = None) -> tuple[Interval, ...]:
+    """What hyperparameters are searched on: the training window of the newest moment of ``model.tune.every``.
+
+    Of several models, of each that is tuned or of the one that is named, less the spans by which one is chosen.
+    """
+    models = [config.models[candidate]] if candidate else config.models.values() or [config.model]
+    found = []
+    for tune in (model.tune for model in models if model.tune is not None):
+        as_of = request.as_of
+        if tune.every is not None:
+            first = datetime.combine(config.start_date, time(), tzinfo=UTC)
+            as_of = first + (as_of - first) // tune.every * tune.every
+        window = training_window(config, replace(request, as_of=as_of)).train
+        found.append(_older_part(config, window) if config.models else window)
+    return tuple(found)
+
+
+def _older_part(config: PipelineConfig, window: Interval) -> Interval:
+    spans = list(window.spans(config.data.span))
+    fitted, _ = held_back(len(spans), config.selection.held(len(spans)), 0)
+    return Interval(start=window.start, end=spans[fitted.stop - 1].end)
 
 
 def monitor_window(config: PipelineConfig, request: RunRequest) -> MonitorWindow:
@@ -91,6 +113,7 @@ class Resolver:
     Attributes:
         monitoring: Whether the run is of the monitoring graph.
         upstream: Execution id by name of the node that ran before.
+        candidate: Of several models of the pipeline, the one that the node works for.
         now: The clock, by which alone it is told whether late spans are still waited for.
         divisions: Takes what is read of files of many spans to tell their versions; whoever gave it closes it.
     """
@@ -100,6 +123,7 @@ class Resolver:
     monitoring: bool
     upstream: Mapping[str, int]
     session: Session
+    candidate: str | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     divisions: Divisions = field(default_factory=Divisions)
     _without: set[Span] = field(default_factory=set)
@@ -117,6 +141,8 @@ class Resolver:
                 return self._from_node(node, output, part)
             case PreviousVersions(node=node, part=part):
                 return self._previous_versions(node, part)
+            case Baseline(earlier=True):
+                return self._from_earlier_champion()
             case Baseline(output=output, required=required):
                 return self._from_baseline(output, required=required)
             case Approval():
@@ -193,8 +219,8 @@ class Resolver:
 
     def _enough_without(self, gone: Collection[Span]) -> bool:
         """Whether each part of the window has as many spans as it must have."""
-        for part, interval in self._parts.items():
-            spans = list(interval.spans(self.config.data.span))
+        for part in self._parts:
+            spans = self.spans(part)
             there = [span for span in spans if span not in gone]
             if part is Part.TUNING and there:
                 continue  # hyperparameters are searched on what there is of an earlier window
@@ -230,19 +256,23 @@ class Resolver:
             return with_past(self.spans(Part.ALL), self.config.data.span, self.config.data.look_back)
         parts = self._parts
         wanted = [parts[one] for one in part.parts if one in parts] or parts.values()
-        return tuple(sorted({span for interval in wanted for span in interval.spans(self.config.data.span)}))
+        intervals = {interval for found in wanted for interval in found}
+        return tuple(sorted({span for interval in intervals for span in interval.spans(self.config.data.span)}))
 
     @cached_property
-    def _parts(self) -> dict[Part, Interval]:
+    def _parts(self) -> dict[Part, tuple[Interval, ...]]:
         if not self.monitoring:
             window = training_window(self.config, self.request)
-            tuned = tuning_interval(self.config, self.request)
-            parts = {Part.TRAIN: window.train, Part.EVALUATION: window.evaluation}
-            return parts if tuned is None else {**parts, Part.TUNING: tuned}
+            tuned = tuning_intervals(self.config, self.request, self.candidate)
+            parts: dict[Part, tuple[Interval, ...]] = {
+                Part.TRAIN: (window.train,),
+                Part.EVALUATION: (window.evaluation,),
+            }
+            return {**parts, Part.TUNING: tuned} if tuned else parts
         seen = monitor_window(self.config, self.request)
         champion = self._required_baseline()
         reference = Interval(start=champion.train_start, end=champion.train_end)
-        return {Part.REFERENCE: reference, Part.CURRENT: seen.current, Part.LABELLED: seen.labelled}
+        return {Part.REFERENCE: (reference,), Part.CURRENT: (seen.current,), Part.LABELLED: (seen.labelled,)}
 
     @cached_property
     def baseline(self) -> ModelVersion | None:
@@ -278,6 +308,15 @@ class Resolver:
             self.config.name, as_of=self.request.as_of, evaluation_start=judged_from, exclude_digest=exclude
         )
 
+    def _from_earlier_champion(self) -> tuple[Artifact, ...]:
+        """The model that a run may start from: it has not seen the evaluation rows, and is not this window's own."""
+        window = training_window(self.config, self.request)
+        before = window.train.end - timedelta(microseconds=1)
+        champion = self._champion(before, None)
+        if champion is None or (champion.train_end > window.evaluation.start and not self._split_alike(champion)):
+            champion = self._champion(min(before, window.evaluation.start), None)
+        return () if champion is None else self.session.metadata.artifacts([champion.artifact_id])
+
     def _split_alike(self, champion: ModelVersion) -> bool:
         (model,) = self.session.metadata.artifacts([champion.artifact_id])
         return model.properties.get("split") == digest_json(self.config.data.split.model_dump(mode="json"))
@@ -291,10 +330,8 @@ class Resolver:
         return self.baseline
 
     def _challenger_digest(self) -> str | None:
-        if "trainer" not in self.upstream:
-            return None
-        models = self._from_node("trainer", "model", Part.ALL)
-        return models[0].digest
+        node = next((name for name in (TRAINER.name, MODEL_SELECTOR.name) if name in self.upstream), None)
+        return None if node is None else self._from_node(node, "model", Part.ALL)[0].digest
 
     def _from_baseline(self, output: str, *, required: bool) -> tuple[Artifact, ...]:
         champion = self._required_baseline() if required else self.baseline

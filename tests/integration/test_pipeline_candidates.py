@@ -1,0 +1,77 @@
+"""Several models of one pipeline: trained side by side, one of them chosen on held-back rows, judged and pushed."""
+
+from __future__ import annotations
+
+import pytest
+from support.project import Project
+
+from mlcore.evaluation.files import read_judgement
+
+MODEL = """model:
+  estimator: sklearn.ensemble.HistGradientBoostingClassifier
+  params: {max_iter: 10, random_state: 7}
+"""
+MODELS = """models:
+  boosted:
+    estimator: sklearn.ensemble.HistGradientBoostingClassifier
+    params: {max_iter: 10, random_state: 7}
+  linear:
+    estimator: sklearn.linear_model.LogisticRegression
+    features: [size]
+  bayes:
+    estimator: sklearn.naive_bayes.GaussianNB
+    features: [size]
+selection: {metric: log_loss, held_back: 1}
+"""
+
+
+@pytest.fixture
+def several(project: Project) -> Project:
+    """The pipeline ``tiny`` with three models."""
+    project.replace("transform: scale_to_z_score", "transform: scale_to_z_score, missing: 0")
+    project.replace(MODEL, MODELS)
+    return project
+
+
+def test_the_best_of_three_is_judged_and_pushed(several: Project) -> None:
+    """The champion is the model that its candidate's own Trainer made, and the evaluation tells of all three."""
+    results = several.run()
+    states = several.states(results)
+    assert states.pop("transform_bayes") == "CACHED"  # it sees what linear sees
+    assert set(states.values()) == {"COMPLETE"}
+    with several.session() as session:
+        selector = session.metadata.outputs(results["model_selector"].execution_id)
+        chosen = str(selector["selection"][0].properties["chosen"])
+        (made,) = session.metadata.outputs(results[f"trainer_{chosen}"].execution_id)["model"]
+        champion = session.registry.champion("tiny")
+        assert champion is not None
+        assert champion.artifact_id == made.id == selector["model"][0].id
+        (pushed,) = session.metadata.outputs(results["pusher"].execution_id)["push"]
+        upward = {node.execution_id for node in session.metadata.lineage(pushed.id, "up")}
+        assert results[f"trainer_{chosen}"].execution_id in upward
+        (evaluation,) = session.metadata.outputs(results["evaluator"].execution_id)["evaluation"]
+        judgement = read_judgement(session.artifacts.path(evaluation.uri))
+        named = {
+            execution.parameters.get("candidate"): execution.parameters["model"]["estimator"]
+            for execution in session.metadata.executions("tiny", "r")
+            if execution.component == "Trainer"
+        }
+    assert evaluation.properties["candidate"] == chosen
+    assert named["linear"] == "sklearn.linear_model.LogisticRegression"
+    told = judgement.candidates
+    assert told is not None
+    assert told.choice.chosen == chosen
+    losses = {each.name: each.metrics.metrics["log_loss"] for each in told.choice.candidates}
+    assert set(losses) == {"boosted", "linear", "bayes", "dummy"}
+    assert losses[chosen].value == min(value.value for value in losses.values())
+    assert {each.name: each.metrics.rows for each in told.evaluated} == dict.fromkeys(losses, 480)
+    (alone,) = [each.metrics.metrics for each in told.evaluated if each.name == chosen]
+    assert alone["log_loss"].value == pytest.approx(judgement.evaluation.overall.metrics["log_loss"].value)
+
+    again = several.run(name="again")
+    assert set(several.states(again).values()) == {"CACHED"}
+    several.replace("LogisticRegression\n", "LogisticRegression\n    params: {C: 0.5}\n")
+    changed = several.states(several.run(name="changed"))
+    assert {name for name, state in changed.items() if state == "COMPLETE"} >= {"trainer_linear", "backtest_linear"}
+    for kept in ("transform", "transform_linear", "trainer_boosted", "backtest_boosted", "trainer_bayes"):
+        assert changed[kept] == "CACHED"
