@@ -1,7 +1,7 @@
-"""Airflow's own hook on failed runs, the only one that also fires when the kernel killed the task.
+"""Airflow's own hooks on the end of runs, the only ones that also fire when the kernel killed the task.
 
-It runs inside the scheduler, which must never wait: it writes down what failed and starts a short-lived process that
-looks up why and sends the alert.
+They run inside the scheduler, which must never wait: what failed is written down, and a short-lived process is started
+that looks up why and sends the alert. Another mirrors the run, where its pipeline is mirrored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from airflow.listeners import hookimpl
 
 from mlcore.airflow.naming import pipeline_of
 from mlcore.alerts.outbox import Outbox
+from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
+from mlcore.tracking.process import start_mirror
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _senders: list[subprocess.Popen[bytes]] = []
+_mirrors: dict[str, list[subprocess.Popen[bytes]]] = {}
 _MAX_SENDERS = 2
 """One that sends and one that waits for it: the second sees whatever is written before it starts to look."""
 
@@ -42,6 +45,30 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
             start_sender()
     except Exception:
         _LOG.exception("no alert for the failed run %s of %s", dag_run.run_id, dag_run.dag_id)
+    _mirror(dag_run)
+
+
+@hookimpl  # type: ignore[untyped-decorator] # Airflow is untyped to mypy
+def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+    """Have a run of one of our DAGs mirrored."""
+    del msg
+    _mirror(dag_run)
+
+
+def _mirror(dag_run: DagRun) -> None:
+    """Start a process that mirrors the run's pipeline, where it is mirrored and none is about to look."""
+    try:
+        settings = Settings.from_environ(os.environ)
+        pipeline = pipeline_of(dag_run.dag_id, settings)
+        tracking = find_pipeline(settings.pipelines, pipeline).tracking if pipeline else None
+        if pipeline is None or tracking is None or tracking.mlflow is None:
+            return
+        mirrors = _mirrors.setdefault(pipeline, [])
+        mirrors[:] = [mirror for mirror in mirrors if mirror.poll() is None]
+        if len(mirrors) < _MAX_SENDERS:
+            mirrors.append(start_mirror(pipeline, seconds=tracking.mlflow.max_wait.total_seconds()))
+    except Exception:
+        _LOG.exception("run %s of %s is not mirrored yet", dag_run.run_id, dag_run.dag_id)
 
 
 @hookimpl  # type: ignore[untyped-decorator] # Airflow is untyped to mypy

@@ -10,7 +10,21 @@ import typer
 from rich.console import Console
 
 import mlcore
-from mlcore.cli import data, db, demo, evaluate, gc, models, pipelines, platform, predict, runs, schema, transform
+from mlcore.cli import (
+    data,
+    db,
+    demo,
+    evaluate,
+    gc,
+    mlflow,
+    models,
+    pipelines,
+    platform,
+    predict,
+    runs,
+    schema,
+    transform,
+)
 from mlcore.errors import MlcoreError
 from mlcore.runtime.logs import ContextFormatter
 
@@ -22,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for noun in (runs, predict, pipelines, models, data, schema, transform, evaluate, gc, db, platform, demo):
+for noun in (runs, predict, pipelines, models, data, schema, transform, evaluate, mlflow, gc, db, platform, demo):
     noun.register(app)
 
 

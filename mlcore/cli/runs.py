@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.mlflow import mirror_after
 from mlcore.config.fields import parse_length
 from mlcore.config.loader import find_pipeline
 from mlcore.core.request import RunRequest
@@ -96,8 +97,12 @@ def _duration(text: str | None) -> Grain | None:
 
 def _run(pipeline: str, graph: Graph, request: RunRequest) -> None:
     config = find_pipeline(settings().pipelines, pipeline)
-    with session() as stores, LiveRun(graph, request) as live:
-        run_graph(stores, config, graph, request=request, observer=live)
+    with session() as stores:
+        try:
+            with LiveRun(graph, request) as live:
+                run_graph(stores, config, graph, request=request, observer=live)
+        finally:
+            mirror_after(config)  # a run that failed, too
 
 
 class LiveRun:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mlcore.config.fields import Section
 from mlcore.config.retention import Retention
+from mlcore.config.tracking import Tracking
 
 BeamValue = bool | int | float | str
 
@@ -27,3 +28,4 @@ class PlatformConfig(Section):
 
     beam: Beam = Beam()
     retention: Retention | None = None
+    tracking: Tracking = Tracking()

@@ -37,9 +37,8 @@ def load_pipeline(path: Path) -> PipelineConfig:
             next_step=f"name the file {config.name}.yaml, or write name: {path.stem}",
         )
     shared = load_platform(path.parent.parent)
-    config = config.model_copy(
-        update={"beam": config.beam or shared.beam, "retention": config.retention or shared.retention}
-    )
+    given = {name: getattr(config, name) or getattr(shared, name) for name in ("beam", "retention", "tracking")}
+    config = config.model_copy(update=given)
     config._owned_schema = _owned_schema(schema_file(path.parent, config.name))
     return config
 

@@ -20,6 +20,7 @@ from mlcore.config.model import Feature, Model
 from mlcore.config.monitor import Monitor
 from mlcore.config.retention import Retention
 from mlcore.config.statistics import Statistics
+from mlcore.config.tracking import Tracking
 from mlcore.config.tune import AMOUNT_METRICS
 from mlcore.core.window import is_whole
 from mlcore.errors import ConfigError, quoted
@@ -95,6 +96,7 @@ class PipelineConfig(Section):
     push: Push = Push()
     monitor: Monitor | None = None
     alerts: Alerts = Alerts()
+    tracking: Tracking | None = Field(default=None, description="By default what config/platform.yaml says")
     beam: Beam | None = Field(default=None, description="By default what config/platform.yaml says")
     retention: Retention | None = Field(
         default=None, description="By default what config/platform.yaml says, if it does"

@@ -110,6 +110,18 @@ class MetadataStore:
             )
             return tuple(to_execution(row) for row in rows)
 
+    def nodes(self, pipeline: str) -> tuple[Execution, ...]:
+        """The executions of all runs of a pipeline that stand for a node, in the order they began.
+
+        Those of single spans are left out, unless they did not end well.
+        """
+        whole = execution.c.fingerprint.is_(None) | execution.c.origin.has_key("node")
+        query = select(execution).where(
+            execution.c.pipeline == pipeline, whole | (execution.c.state != ExecutionState.COMPLETE.value)
+        )
+        with self.begun() as connection:
+            return tuple(to_execution(row) for row in connection.execute(query.order_by(execution.c.id)))
+
     def runs(self, pipeline: str, limit: int = 20) -> tuple[RunSummary, ...]:
         """The newest runs of a pipeline, newest first."""
         newest = (

@@ -1,0 +1,25 @@
+"""The mirror in a process of its own, so that neither a slow server nor a heavy import touches who started it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import IO
+
+GRACE_SECONDS = 15.0
+"""For starting, beyond the time the mirror may take."""
+
+
+def start_mirror(
+    pipeline: str, *, seconds: float, stdout: int | IO[bytes] | None = None, stderr: int | IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start ``mlcore mlflow sync`` for a pipeline, with this process's environment; it ends by itself.
+
+    Args:
+        pipeline: Its name.
+        seconds: After which it puts off what is left.
+        stdout: As of ``subprocess.Popen``.
+        stderr: Likewise.
+    """
+    command = [sys.executable, "-m", "mlcore.cli.main", "mlflow", "sync", pipeline, "--at-most", f"{seconds:g}"]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)  # noqa: S603 - ours

@@ -1,0 +1,230 @@
+"""The mirror in MLflow: a real server, its client, its serving, and our store, from which all of it follows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from support.mlflow_server import LossyProxy, free_port, mlflow_server, wait_for
+from support.project import LATER, Project
+
+from mlcore.config.loader import load_pipeline
+from mlcore.core.types import ArtifactType
+from mlcore.deployment.requests import build_requests
+from mlcore.errors import TrackingError
+from mlcore.ingest.examples import read_examples
+from mlcore.runtime.mirror import Synced, sync
+from mlcore.runtime.mirror_check import check
+from mlcore.tracking.server import DEFAULTS, Names, names_of
+from mlcore.training.model import load_model
+from mlcore.training.predict import predict_scores
+
+_NAMES = count(1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real server, as long as this module."""
+    before = dict(os.environ)
+    os.environ.update(DEFAULTS)
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as uri:
+        yield uri
+    os.environ.clear()
+    os.environ.update(before)
+
+
+class Mirrored:
+    """A project under names of its own on a server."""
+
+    def __init__(self, project: Project, uri: str) -> None:
+        self.project = project
+        name = f"t{next(_NAMES)}"
+        path = project.settings.pipelines / "tiny.yaml"
+        where = f"tracking: {{mlflow: {{experiment: {name}, model: {name}}}}}\n"
+        path.write_text(path.read_text(encoding="utf-8") + where, encoding="utf-8")
+        self.config = load_pipeline(path)
+        self.uri = uri
+
+    @property
+    def names(self) -> Names:
+        found = names_of(self.config, {"MLFLOW_TRACKING_URI": self.uri})
+        assert found is not None
+        return found
+
+    @property
+    def client(self) -> Any:
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.uri, self.uri)
+
+    def sync(self) -> Synced:
+        with self.project.session() as session:
+            return sync(session, self.config, self.names)
+
+    def check(self) -> tuple[str, ...]:
+        with self.project.session() as session:
+            return check(session, self.config, self.names)
+
+    def load(self, alias: str = "champion") -> Any:
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)
+        return mlflow.pyfunc.load_model(f"models:/{self.names.model}@{alias}")
+
+    def rows(self) -> pa.Table:
+        """Rows of the evaluation, and the edges that a model is asked before it is pushed."""
+        with self.project.session() as session:
+            examples = session.metadata.find_artifacts(type=ArtifactType.EXAMPLES, pipeline="tiny")
+            read = read_examples([session.artifacts.path(one.uri) for one in examples[:4]], ["colour", "size"])
+        return build_requests(read, rows=100)
+
+    def scores(self, rows: pa.Table) -> npt.NDArray[np.float64]:
+        """What our champion says."""
+        with self.project.session() as session:
+            champion = session.registry.champion("tiny")
+            assert champion is not None
+            (model,) = session.metadata.artifacts([champion.artifact_id])
+            return predict_scores(load_model(session.artifacts.path(model.uri)), rows)
+
+
+def test_both_sides_are_equal_and_stay_so(ran_twice: Project, server: str) -> None:
+    """Two runs and versions are written once; what is changed by hand is told, and aliases are set right again."""
+    mirrored = Mirrored(ran_twice, server)
+    assert mirrored.sync() == Synced(runs=2, versions=2, moves=3)
+    assert mirrored.check() == ()
+    assert mirrored.sync() == Synced()
+    client, name = mirrored.client, mirrored.names.model
+    run = client.get_model_version(name, "2").run_id
+    client.set_registered_model_alias(name, "champion", "1")
+    client.log_param(run, "extra", "1")
+    client.log_metric(run, "roc_auc", 1.0)
+    told = mirrored.check()
+    assert "alias champion names another version" in told
+    assert "run later: parameter extra is there, and not ours" in told
+    assert any(line.startswith("run later: metric roc_auc is") for line in told), told
+    assert len(told) == 3
+    assert mirrored.sync().moves == 1
+    assert len(mirrored.check()) == 2
+
+
+def test_a_run_is_tracked_with_all_that_says_something_of_it(ran_twice: Project, server: str) -> None:
+    """Parameters, metrics with their intervals, data sets, tags and files are those of the run."""
+    mirrored = Mirrored(ran_twice, server)
+    mirrored.sync()
+    client = mirrored.client
+    run = client.get_run(client.get_model_version(mirrored.names.model, "1").run_id)
+    assert (run.info.run_name, run.info.status) == ("r", "FINISHED")
+    assert run.data.params["model.params.max_iter"] == "10"
+    assert run.data.params["train_end"] == "2024-01-05T00:00:00Z"
+    metrics = run.data.metrics
+    assert metrics["roc_auc.lower"] < metrics["roc_auc"] < metrics["roc_auc.upper"]
+    assert metrics["slice/colour:red/rows"] < metrics["rows"] == 480
+    assert run.data.tags["mlcore.verdict"] == "blessed"
+    contexts = {one.tags[0].value: one.dataset for one in run.inputs.dataset_inputs}
+    assert json.loads(contexts["training"].profile) == {"spans": 4}
+    assert json.loads(contexts["evaluation"].source)["tags"]["mlcore.start"] == "2024-01-05T00:00:00Z"
+    assert {one.path for one in client.list_artifacts(run.info.run_id, "evaluator/evaluation")} >= {
+        "evaluator/evaluation/evaluation.json",
+        "evaluator/evaluation/verdict.json",
+    }
+
+
+def test_what_mlflow_loads_answers_as_our_champion_bit_for_bit(ran_twice: Project, server: str) -> None:
+    """By alias, before and after a rollback; unseen and missing values too. The example is of the evaluation."""
+    mirrored = Mirrored(ran_twice, server)
+    mirrored.sync()
+    rows = mirrored.rows()
+    before = mirrored.load()
+    assert np.array_equal(before.predict(rows.to_pandas()), mirrored.scores(rows))
+    assert list(before.input_example.columns) == ["colour", "size"]
+    assert len(before.predict(before.input_example)) == len(before.input_example)
+    with ran_twice.session() as session:
+        session.registry.rollback("tiny", actor="me", reason="test")
+    assert mirrored.check() != ()
+    assert mirrored.sync() == Synced(moves=2)
+    assert mirrored.check() == ()
+    after = mirrored.load().predict(rows.to_pandas())
+    assert np.array_equal(after, mirrored.scores(rows))
+    assert not np.array_equal(after, before.predict(rows.to_pandas()))
+
+
+def test_what_mlflow_serves_answers_as_our_champion_bit_for_bit(ran: Project, server: str, tmp_path: Path) -> None:
+    """``mlflow models serve`` is asked in JSON, and its numbers have the bits of ours."""
+    mirrored = Mirrored(ran, server)
+    mirrored.sync()
+    rows, port = mirrored.rows(), free_port()
+    model = f"models:/{mirrored.names.model}@champion"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
+    environ = {**os.environ, "MLFLOW_TRACKING_URI": server, "PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], env=environ, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/ping", process, tmp_path / "log")
+        asked = {"columns": rows.column_names, "data": [list(row.values()) for row in rows.to_pylist()]}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations",
+            data=json.dumps({"dataframe_split": asked}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            said = json.load(answer)["predictions"]
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)
+    assert np.array_equal(np.array(said), mirrored.scores(rows))
+
+
+def test_a_mirror_that_is_cut_off_anywhere_is_ended_by_the_next(ran_twice: Project, server: str) -> None:
+    """Answers are lost after ever more requests, those that made something among them: nothing is there twice."""
+    mirrored = Mirrored(ran_twice, server)
+    proxy = LossyProxy(server)
+    mirrored.uri = proxy.uri
+    cut = 0
+    try:
+        for allowed in (0, 1, 2, 3, 4, 6, 9, 13, 19, 28, 40, 60, 90):
+            proxy.left = allowed
+            try:
+                mirrored.sync()
+            except TrackingError:
+                cut += 1
+        proxy.left = None
+        mirrored.sync()
+    finally:
+        proxy.stop()
+    mirrored.uri = server
+    assert cut >= 5
+    assert mirrored.check() == ()
+    client = mirrored.client
+    experiment = client.get_experiment_by_name(mirrored.names.experiment)
+    assert len(client.search_runs([experiment.experiment_id])) == 2
+    assert [int(one.version) for one in client.search_model_versions(f"name = '{mirrored.names.model}'")] == [2, 1]
+
+
+def test_a_run_while_the_server_is_away_is_green_and_caught_up_with(ran: Project, server: str) -> None:
+    """The run ends well and says once what to do; that done, both sides are equal. No secret is told."""
+    mirrored = Mirrored(ran, server)
+    os.environ["MLFLOW_TRACKING_URI"] = f"http://me:hunter2@127.0.0.1:{free_port()}"
+    try:
+        done = ran.cli("run", "tiny", "--at", LATER)
+    finally:
+        del os.environ["MLFLOW_TRACKING_URI"]
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("not in MLflow yet") == 1
+    assert "mlcore mlflow sync tiny" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert mirrored.check() == (f"experiment {mirrored.names.experiment} is not there",)
+    assert mirrored.sync().runs == 2
+    assert mirrored.check() == ()
