@@ -41,7 +41,15 @@ class Evaluator(Component):
         "selection": ArtifactType.SELECTION,
     }
     outputs = {"evaluation": ArtifactType.EVALUATION, "blessing": ArtifactType.BLESSING}
-    code = ("evaluation", "accumulators", "training", "transform", "components.scoring", "ingest.examples")
+    code = (
+        "evaluation",
+        "accumulators",
+        "training",
+        "transform",
+        "components.scoring",
+        "components.importance",
+        "ingest.examples",
+    )
     libraries = ("scikit-learn", "numpy", "scipy", "pyarrow")
     earlier_tests: int = 0
 
@@ -89,8 +97,9 @@ class Evaluator(Component):
         outputs["blessing"].properties.update(gate=GATE, blessed=verdict.blessed, reasons=list(verdict.reasons))
 
     def _judge(self, inputs: Inputs) -> Judgement:
+        from mlcore.components.importance import measured_importances
         from mlcore.components.scoring import about, read_judged, score
-        from mlcore.evaluation.judge import judge
+        from mlcore.evaluation.judge import judge, with_importances
 
         model, baseline = inputs.one("model"), inputs.optional("baseline")
         judged = read_judged(self.config, inputs.paths("examples"))
@@ -107,7 +116,9 @@ class Evaluator(Component):
             earlier_tests=self.earlier_tests,
             **known,
         )
-        return self._among_candidates(judgement, inputs, judged, known, scores) if "selection" in inputs else judgement
+        if "selection" in inputs:
+            judgement = self._among_candidates(judgement, inputs, judged, known, scores)
+        return with_importances(judgement, measured_importances(self.config, judged, known, model.path))
 
     def _constant(self, inputs: Inputs, judged: Judged, known: About) -> Floats:
         """The prediction that is the same for every row."""

@@ -162,6 +162,18 @@ class Fairness(Section):
     threshold: float = Field(default=0.5, ge=0, le=1)
 
 
+class Importance(Section):
+    """How much worse the model is without a feature: it is permuted, and the model asked again.
+
+    Attributes:
+        rows: At most, by the hash of the key; fewer where there are very many features.
+        repeats: Permutations of each feature.
+    """
+
+    rows: int = Field(default=5000, ge=500)
+    repeats: int = Field(default=5, ge=2, le=100)
+
+
 class Evaluation(Section):
     """How a model is judged.
 
@@ -178,6 +190,7 @@ class Evaluation(Section):
     cluster: str | None = None
     query: str | None = None
     fairness: Fairness | None = None
+    importance: Importance | None = Field(default=Importance(), description="null: not measured")
     validation_criteria: tuple[AnyCriterion, ...] = ()
 
     @field_validator("slices")

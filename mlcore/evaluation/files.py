@@ -7,6 +7,7 @@ evaluation/
 ├── candidates.json    which of several models this is, why, and how good all are; only where there were several
 ├── verdict.json       what each criterion says
 ├── curves.json        calibration, precision and recall by threshold, quantiles of residuals
+├── importance.json    how much worse the model is without each feature; only where it was measured
 └── fairness.json      gaps between groups; only where they are asked for
 """
 
@@ -26,6 +27,7 @@ from mlcore.evaluation.candidates import Candidates
 from mlcore.evaluation.curves import Curves
 from mlcore.evaluation.fairness import Gap
 from mlcore.evaluation.gates import Verdict
+from mlcore.evaluation.importance import Importances
 from mlcore.evaluation.values import Comparison, Evaluation, Slices
 
 EVALUATION_FILE = "evaluation.json"
@@ -34,6 +36,7 @@ DUMMY_FILE = "dummy.json"
 CANDIDATES_FILE = "candidates.json"
 VERDICT_FILE = "verdict.json"
 CURVES_FILE = "curves.json"
+IMPORTANCE_FILE = "importance.json"
 FAIRNESS_FILE = "fairness.json"
 
 _T = TypeVar("_T")
@@ -55,6 +58,7 @@ class Judgement:
     verdict: Verdict | None = None
     curves: Curves | None = None
     gaps: tuple[Gap, ...] = ()
+    importances: Importances | None = None
     candidates: Candidates | None = None
 
     def to_document(self) -> dict[str, Json]:
@@ -64,6 +68,7 @@ class Judgement:
             **{name: None if found is None else found.to_document() for name, found in results.items()},
             "verdict": None if self.verdict is None else verdicts.to_document(self.verdict),
             "curves": None if self.curves is None else self.curves.to_document(),
+            "importance": None if self.importances is None else self.importances.to_document(),
             "fairness": [gap.to_document() for gap in self.gaps],
             "candidates": None if self.candidates is None else self.candidates.to_document(),
         }
@@ -80,6 +85,8 @@ def write(folder: Path, judgement: Judgement) -> None:
         (folder / VERDICT_FILE).write_bytes(canonical_json(verdicts.to_document(judgement.verdict)))
     if judgement.curves is not None:
         (folder / CURVES_FILE).write_bytes(canonical_json(judgement.curves.to_document()))
+    if judgement.importances is not None:
+        (folder / IMPORTANCE_FILE).write_bytes(canonical_json(judgement.importances.to_document()))
     if judgement.gaps:
         (folder / FAIRNESS_FILE).write_bytes(canonical_json([gap.to_document() for gap in judgement.gaps]))
     if judgement.candidates is not None:
@@ -127,6 +134,7 @@ def read_judgement(folder: Path) -> Judgement:
         dummy=_optional(folder / DUMMY_FILE, Slices.from_json),
         verdict=_optional(folder / VERDICT_FILE, lambda data: verdicts.from_document(json.loads(data))),
         curves=_optional(folder / CURVES_FILE, lambda data: Curves.from_document(json.loads(data))),
+        importances=_optional(folder / IMPORTANCE_FILE, lambda data: Importances.from_document(json.loads(data))),
         gaps=_optional(folder / FAIRNESS_FILE, lambda data: tuple(map(Gap.from_document, json.loads(data)))) or (),
         candidates=_optional(folder / CANDIDATES_FILE, lambda data: Candidates.from_document(json.loads(data))),
     )

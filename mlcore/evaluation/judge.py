@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from mlcore.evaluation.evaluate import CONFIDENCE
 from mlcore.evaluation.fairness import gaps
 from mlcore.evaluation.files import Judgement
 from mlcore.evaluation.gates import FALLBACKS, decide
+from mlcore.evaluation.importance import Importances, with_warning
 from mlcore.evaluation.measure import measure_slices
 from mlcore.evaluation.metrics import metrics
 from mlcore.evaluation.rows import About, Column, prepare
@@ -66,6 +68,14 @@ def judge(
         if config.fairness is None
         else gaps(rows.of_first(), config.fairness, config.min_slice_rows, CONFIDENCE),
     )
+
+
+def with_importances(judgement: Judgement, found: Importances | None) -> Judgement:
+    """The judgement with what each feature is worth, and a warning where one is nearly the whole model."""
+    if found is None:
+        return judgement
+    verdict = None if judgement.verdict is None else with_warning(judgement.verdict, found)
+    return replace(judgement, importances=found, verdict=verdict)
 
 
 def _coded_slices(config: EvaluationConfig) -> tuple[tuple[str, ...], ...]:

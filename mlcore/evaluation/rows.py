@@ -112,7 +112,7 @@ def prepare(
         queries=_coded(about.get("queries"), kept, everything=everything),
         clusters=None,
         cluster_keys=None,
-        keys=_key_hashes(table, about.get("key", ())),
+        keys=row_hashes(table, about.get("key", ())),
         coded=code_terms(table, slices),
     )
     clusters = about.get("clusters")
@@ -203,7 +203,12 @@ def _named_hashes(coded: Coded) -> Hashes:
     return hashed(pa.array([f"={value}" if value is not None else "missing" for value in coded.values], pa.string()))
 
 
-def _key_hashes(table: pa.Table, key: Sequence[str]) -> Hashes:
+def row_hashes(table: pa.Table, key: Sequence[str]) -> Hashes:
+    """A hash of the key of each row; without a key all are alike.
+
+    Raises:
+        ConfigError: A column of the key is not there.
+    """
     mixed = np.zeros(table.num_rows, dtype=np.uint64)
     for name in key:
         if name not in table.column_names:

@@ -53,7 +53,7 @@ def sections(subject: Subject) -> tuple[Section, ...]:
         Section(heading="Calibration", parts=(_calibration(judgement),), charts=("calibration", "precision_recall")),
         Section(heading="Slices", parts=tuple(_slices(judgement.evaluation))),
         Section(heading="Fairness", parts=tuple(_fairness(judgement))),
-        Section(heading="Features", parts=(_pairs(subject.features, ("feature", "what it is")),)),
+        Section(heading="Features", parts=tuple(_features(subject)), charts=("importance",)),
         Section(heading="Limits", parts=tuple(_limits(judgement))),
     ]
     if judgement.curves is None or not judgement.curves.calibration:
@@ -124,6 +124,28 @@ def _fairness(judgement: Judgement) -> Iterator[str | Table]:
             for gap in judgement.gaps
         ]
         yield Table(rows=(("column", "notion", "rate", "groups that differ most", "gap"), *rows))
+
+
+def _features(subject: Subject) -> Iterator[str | Table]:
+    found = subject.judgement.importances
+    if found is None:
+        yield _pairs(subject.features, ("feature", "what it is"))
+        return
+    yield (
+        f"How much worse {found.metric} is when a feature's values are those of other rows: the mean of "
+        f"{found.repeats} permutations of {found.rows:,} rows. Below 0 is chance; of features that say the same each "
+        "alone seems to be worth little."
+    )
+    names = dict.fromkeys([*(each.name for each in found.features), *subject.features])
+    worth = {each.name: str(each.value) for each in found.features}
+    rows = [(name, worth.get(name, ""), subject.features.get(name, "")) for name in names]
+    yield Table(rows=(("feature", f"{found.metric} worse by", "what it is"), *rows))
+    if found.shared:
+        yield "Features that read the same column, permuted together."
+        together = [(each.name, str(each.value), ", ".join(each.features)) for each in found.shared]
+        yield Table(rows=(("column", f"{found.metric} worse by", "features"), *together))
+    if found.warning is not None:
+        yield f"Warning: {found.warning}."
 
 
 def _limits(judgement: Judgement) -> Iterator[str]:

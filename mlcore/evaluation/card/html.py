@@ -9,7 +9,7 @@ from html import escape
 
 from mlcore.evaluation.card.charts import chart
 from mlcore.evaluation.card.content import Section, Subject, Table, sections
-from mlcore.evaluation.curves import Curves
+from mlcore.evaluation.files import Judgement
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -29,8 +29,7 @@ def to_html(subject: Subject) -> str:
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     title = escape(subject.title)
-    curves = subject.judgement.curves or Curves()
-    body = "\n".join(line for section in sections(subject) for line in _section(section, curves))
+    body = "\n".join(line for section in sections(subject) for line in _section(section, subject.judgement))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
@@ -39,9 +38,9 @@ def to_html(subject: Subject) -> str:
     )
 
 
-def _section(section: Section, curves: Curves) -> Iterator[str]:
+def _section(section: Section, judgement: Judgement) -> Iterator[str]:
     yield f"<h2>{escape(section.heading)}</h2>"
-    yield from (drawn for name in section.charts if (drawn := chart(name, curves)))
+    yield from (drawn for name in section.charts if (drawn := chart(name, judgement)))
     for part in section.parts:
         if isinstance(part, Table):
             yield _table(part)
