@@ -23,6 +23,7 @@ from mlcore.cli import (
     predict,
     runs,
     schema,
+    serve,
     transform,
 )
 from mlcore.errors import MlcoreError
@@ -36,7 +37,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for noun in (runs, predict, pipelines, models, data, schema, transform, evaluate, mlflow, gc, db, platform, demo):
+for noun in (
+    runs,
+    predict,
+    serve,
+    pipelines,
+    models,
+    data,
+    schema,
+    transform,
+    evaluate,
+    mlflow,
+    gc,
+    db,
+    platform,
+    demo,
+):
     noun.register(app)
 
 
