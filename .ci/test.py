@@ -20,7 +20,7 @@ SHOWN = ["tests/unit", "tests/property", "tests/e2e", *(path for path in INTEGRA
 
 def pytest(paths: list[str]) -> list[str]:
     """The command for some tests; the cache is the other half's to write."""
-    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
+    return [sys.executable, "-m", "pytest", "-q", "--durations=20", "--durations-min=5", "-p", "no:cacheprovider", *paths]
 
 
 def main() -> int:
