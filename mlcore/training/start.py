@@ -128,6 +128,8 @@ def _by_partial_fit(model: Any, champion: Any, rows: Rows, threads: int) -> Any:
 
 def _lightgbm(model: Any, champion: Any, rows: Rows, threads: int) -> Any:
     fit_estimator(model, rows, threads, init_model=champion.booster_)
+    whole = model.booster_.model_to_string()
+    model._Booster = type(champion.booster_)(model_str=whole)  # the one that was fitted holds on to the champion
     return model
 
 

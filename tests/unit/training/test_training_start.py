@@ -105,6 +105,9 @@ def test_a_model_goes_on_from_its_champion(tmp_path, estimator, label, params):
     assert (cold.started_from, cold.cold_because) == ("", "")
     assert first.pipeline[0].graph_json == transformer_of(OLD).graph_json
     assert predict_scores(first.pipeline, NEW).tobytes() != predict_scores(cold.pipeline, NEW).tobytes()
+    (tmp_path / "old" / "model.skops").write_bytes(canonical_dumps(first.pipeline))
+    loaded = load_model(tmp_path / "old")
+    assert predict_scores(loaded, NEW).tobytes() == predict_scores(first.pipeline, NEW).tobytes()
 
 
 @pytest.mark.parametrize(
