@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mlcore.components.base import Payload, SpanComponent, SpanTask, split_folders
 from mlcore.core.past import spans_before
 from mlcore.core.types import ArtifactType, Json
+from mlcore.core.window import Span
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,11 +35,13 @@ class HistoryGen(SpanComponent):
 
     @property
     def parameters(self) -> Mapping[str, Json]:
-        from mlcore.transform.history.columns import history_columns
-
-        data = self.config.data
+        data, declared = self.config.data, self.config.data.known_history
+        history: dict[str, Json] = {name: one.model_dump(mode="json") for name, one in declared.items()}
+        read = {name for one in declared.values() for name in (*one.by, one.column) if name is not None}
         return {
-            "history": [[one.name, one.to_json()] for one in history_columns(data)],
+            "history": history,
+            "order": [*declared],  # JSON keeps no order of keys
+            "types": {name: data.columns[name] for name in sorted(read)},
             "event_timestamp": data.event_timestamp,
             "folders": [*split_folders(data.split)],
         }
@@ -59,8 +62,8 @@ class HistoryGen(SpanComponent):
         data = self.config.data
         history = history_columns(data)
         read = list(columns_of_past(history, data.event_timestamp))
-        own = {task.source.artifact.id for task in tasks}
-        before = {one.artifact.id: one for task in tasks for one in task.past if one.artifact.id not in own}
+        own = {task.span for task in tasks}
+        before = {one.artifact.span: one for task in tasks for one in task.past if one.artifact.span not in own}
         past = [self._read(folder, read) for one in before.values() for folder in self._folders(one.path)]
         folders = [
             (task, name, self._read(task.source.path / name, read))
@@ -93,7 +96,7 @@ class HistoryGen(SpanComponent):
         task.output.properties["history_without"] = [*missing]
         if missing:
             _LOG.warning(
-                "%s: the history is incomplete, %d spans to look back on are not there: %s",
+                "%s: the history is incomplete: %d spans to look back on are not there: %s",
                 task.span.label, len(missing), ", ".join(missing[:_SHOWN]) + ", ..." * (len(missing) > _SHOWN),
             )  # fmt: skip
 
@@ -113,15 +116,21 @@ class HistoryGen(SpanComponent):
 
 
 def _portions(tasks: Sequence[SpanTask]) -> Iterator[list[SpanTask]]:
-    """Spans to work on together: as many rows as those they look back on, so that these are read twice at most."""
+    """Spans to work on together: as many rows as those they look back on, so that these are read twice at most.
+
+    What they look back on is the same content of every span: a rebuild may hold several.
+    """
     waiting: list[SpanTask] = []
-    rows = 0
+    contents: dict[Span | None, str] = {}
     for task in tasks:
-        waiting.append(task)
-        rows += _rows(task.source)
-        if rows >= max(_ROWS_AT_ONCE, sum(map(_rows, waiting[0].past))):
+        read = {one.artifact.span: one.artifact.digest for one in (task.source, *task.past)}
+        enough = max(_ROWS_AT_ONCE, sum(map(_rows, waiting[0].past))) if waiting else 0
+        differs = any(contents.get(span, digest) != digest for span, digest in read.items())
+        if waiting and (differs or sum(_rows(one.source) for one in waiting) >= enough):
             yield waiting
-            waiting, rows = [], 0
+            waiting, contents = [], {}
+        waiting.append(task)
+        contents |= read
     if waiting:
         yield waiting
 

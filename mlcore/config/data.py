@@ -197,6 +197,15 @@ class Data(Section):
         return self.columns | {name: one.gives(self.columns) for name, one in self.history.items()}
 
     @property
+    def known_history(self) -> dict[str, History]:
+        """``history`` with the delay of each column written out."""
+        label = self.label
+        return {
+            name: one.model_copy(update={"delay": one.known_after(outcome=label.column, label_delay=label.delay)})
+            for name, one in self.history.items()
+        }
+
+    @property
     def look_back(self) -> timedelta:
         """How far before a row its past is looked at; zero where nothing is made of it."""
         return max((one.over for one in self.history.values()), default=timedelta(0))

@@ -55,7 +55,7 @@ class History(Section):
     def _fits_together(self) -> History:
         if self.column is None and self.aggregate != "count":
             raise ValueError(f"column: missing; write what the {self.aggregate} is of")
-        if "periods" in self.model_fields_set and self.aggregate != "lag":
+        if self.periods != 1 and self.aggregate != "lag":
             raise ValueError(f"periods: only a lag has any; leave it out of a {self.aggregate}")
         if len(set(self.by)) < len(self.by):
             raise ValueError("by: a column is there twice")

@@ -39,6 +39,9 @@ def previous_statistics(session: Session, config: PipelineConfig, read: Sequence
             for span, artifact in earlier.items()
             if span not in present or present[span].digest != artifact.digest
         }
+        if config.data.history:
+            enriched = _made(connection, config, profiled, ArtifactType.EXAMPLES, ArtifactType.EXAMPLES)
+            profiled = {(span, artifact.digest) for span, artifact in enriched.items()}
         statistics = _made(connection, config, profiled, ArtifactType.EXAMPLES, ArtifactType.STATISTICS)
     kept = []
     for span in sorted(statistics):

@@ -146,7 +146,8 @@ class Rebuilder:
         if component.input is ArtifactType.SOURCE_FILE:
             return self._from_sources(stage, component)
         sources = [self._read(restored, "source", one.inputs["source"])[0] for one in stage]
-        self._run(component, stage, sources)
+        past = {one.execution.id: tuple(self._read(restored, "past", one.inputs.get("past", ()))) for one in stage}
+        self._run(component, stage, sources, past)
         return []
 
     def _from_sources(self, stage: Sequence[Made], component: SpanComponent) -> list[str]:
@@ -199,8 +200,17 @@ class Rebuilder:
             return {id_: words for each in found for id_, words in each.items()}
         return {}
 
-    def _run(self, component: SpanComponent, stage: Sequence[Made], sources: Sequence[Payload]) -> None:
-        tasks = [self._task(one, source) for one, source in zip(stage, sources, strict=True)]
+    def _run(
+        self,
+        component: SpanComponent,
+        stage: Sequence[Made],
+        sources: Sequence[Payload],
+        past: Mapping[int, tuple[Payload, ...]] | None = None,
+    ) -> None:
+        seen = past or {}
+        tasks = [
+            self._task(one, source, seen.get(one.execution.id, ())) for one, source in zip(stage, sources, strict=True)
+        ]
         with component.working(sources):
             for start in range(0, len(tasks), PORTION_SPANS):
                 component.run(tasks[start : start + PORTION_SPANS])
@@ -208,10 +218,10 @@ class Rebuilder:
             ((_, artifact),) = _outputs(one)
             self._keep(artifact, task.output.path)
 
-    def _task(self, one: Made, source: Payload) -> SpanTask:
+    def _task(self, one: Made, source: Payload, past: tuple[Payload, ...]) -> SpanTask:
         span = one.inputs["source"][0].span
         assert span is not None
-        return SpanTask(span=span, source=source, output=Output(path=self._fresh(one, SPANS)))
+        return SpanTask(span=span, source=source, output=Output(path=self._fresh(one, SPANS)), past=past)
 
     def _fresh(self, one: Made, key: str) -> Path:
         path = self.folder / one.execution.component / str(one.execution.id) / key

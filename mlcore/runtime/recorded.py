@@ -8,6 +8,7 @@ from typing import Any
 
 from mlcore.components.base import Component, SpanComponent
 from mlcore.components.example_gen import ExampleGen
+from mlcore.components.history_gen import HistoryGen
 from mlcore.components.transform import Transform
 from mlcore.config.data import Data, TimeSplit
 from mlcore.config.model import Feature, Model
@@ -105,7 +106,7 @@ def _configured(config: PipelineConfig, recorded: Mapping[str, Json], lineage: S
     try:
         data = _of(ExampleGen.__name__, lineage)
         if data is not None:
-            update["data"] = _data(config.data, data)
+            update["data"] = _data(config.data, data, _of(HistoryGen.__name__, lineage) or {})
         own = recorded if "features" in recorded else _of(Transform.__name__, lineage) or {}
         features = own.get("features")
         if isinstance(features, dict):
@@ -132,12 +133,14 @@ def _ordered(keys: Iterable[str], order: Json) -> list[str]:
     return sorted(keys, key=lambda name: (places.get(name, len(places)), name))
 
 
-def _data(now: Data, recorded: Mapping[str, Json]) -> Data:
+def _data(now: Data, recorded: Mapping[str, Json], past: Mapping[str, Json]) -> Data:
     """Where the data lies, when it is used and what it is compared with is as it is now."""
     given = {key: value for key, value in recorded.items() if key != "order"}
     document: dict[str, Any] = {**now.model_dump(mode="json"), **given}
     columns = document["columns"]
     document["columns"] = {name: columns[name] for name in _ordered(columns, recorded.get("order", [*now.columns]))}
+    history: Any = past.get("history", {})
+    document["history"] = {name: history[name] for name in _ordered(history, past.get("order"))}
     source = recorded.get("source")
     if isinstance(source, Mapping) and source.get("type") == now.source.type:
         document["source"] = {**now.source.model_dump(mode="json"), **source}

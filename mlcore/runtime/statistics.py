@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlcore.components.base import split_folders
 from mlcore.components.example_gen import ExampleGen
+from mlcore.components.history_gen import HistoryGen
 from mlcore.components.statistics_gen import StatisticsGen
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
@@ -132,6 +133,20 @@ def _known(session: Session, config: PipelineConfig, spans: Sequence[Span], as_o
             type=ArtifactType.EXAMPLES,
             preferred=ExampleGen(config).parameters,
         )
+        if config.data.history:
+            enriched = made_of(
+                connection,
+                config.name,
+                [artifact.digest for artifact in examples.values()],
+                source=ArtifactType.EXAMPLES,
+                type=ArtifactType.EXAMPLES,
+                preferred=HistoryGen(config).parameters,
+            )
+            examples = {
+                (span, digest): enriched[span, artifact.digest]
+                for (span, digest), artifact in examples.items()
+                if (span, artifact.digest) in enriched
+            }
         contents = [artifact.digest for artifact in examples.values()]
         statistics = made_of(
             connection,

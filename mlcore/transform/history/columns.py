@@ -16,7 +16,6 @@ from datetime import timedelta
 import pyarrow as pa
 
 from mlcore.config.data import Data
-from mlcore.core.types import Json
 from mlcore.transform.contract import ARROW_TYPES, conform
 from mlcore.transform.history.aggregates import Column
 from mlcore.transform.history.windows import Past, Windows
@@ -48,19 +47,6 @@ class HistoryColumn:
     type: str
     reads: Mapping[str, str]
 
-    def to_json(self) -> dict[str, Json]:
-        """All of it but the name, as canonical JSON has it."""
-        return {
-            "aggregate": self.aggregate,
-            "column": self.column,
-            "by": list(self.by),
-            "over_seconds": self.over.total_seconds(),
-            "delay_seconds": self.delay.total_seconds(),
-            "periods": self.periods,
-            "type": self.type,
-            "reads": dict(self.reads),
-        }
-
 
 def history_columns(data: Data) -> tuple[HistoryColumn, ...]:
     """What ``data.history`` declares, in its order."""
@@ -71,12 +57,12 @@ def history_columns(data: Data) -> tuple[HistoryColumn, ...]:
             column=one.column,
             by=one.by,
             over=one.over,
-            delay=one.known_after(outcome=data.label.column, label_delay=data.label.delay),
+            delay=one.delay or timedelta(0),
             periods=one.periods,
             type=one.gives(data.columns),
             reads={column: _read_as(data.columns[column]) for column in dict.fromkeys((*one.by, one.column)) if column},
         )
-        for name, one in data.history.items()
+        for name, one in data.known_history.items()
     )
 
 
