@@ -195,6 +195,12 @@ class ArtifactStore:
         except FileNotFoundError:
             return 0
 
+    def usage(self) -> dict[str, int]:
+        """Bytes of all files below each pipeline's folder, by its name."""
+        return {
+            folder.name: sum(file.stat().st_size for file in files_below(folder)) for folder in _folders(self._root)
+        }
+
     def _above(self, path: Path) -> list[Path]:
         """The folders between the root and a path: a new one is on the disk when the folder that names it is."""
         return [parent for parent in path.parents if parent.is_relative_to(self._root)]

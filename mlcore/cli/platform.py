@@ -91,13 +91,13 @@ def down() -> None:
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Show every service. Exit code 0: healthy, 1: not all are, 3: not running."""
+    """Show every service, and the disk that pipelines use. Exit code 0: healthy, 1: not all are, 3: not running."""
     from mlcore.platform.layout import Layout
     from mlcore.platform.status import report
 
-    found = report(Layout.of(settings().home))
+    found, disk = report(Layout.of(settings().home)), _disk_use()
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=2))
+        typer.echo(json.dumps({**found.to_dict(), "disk_bytes": disk}, indent=2))
         raise typer.Exit(int(found.verdict))
     table = Table("service", "health", "pid", "up", "restarts", "last exit", "memory", box=None)
     for item in found.services:
@@ -112,10 +112,23 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
         )
     if found.services:
         console.print(table)
+    if disk:
+        used = Table("pipeline", "artifacts", box=None)
+        for name, size_bytes in disk.items():
+            used.add_row(name, f"{size_bytes / 2**20:,.1f} MB")
+        console.print(used)
     console.print(f"{found.phase} {found.doing} {found.url}".strip(), highlight=False, soft_wrap=True, markup=False)
     if found.error:
         notes.print(found.error, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(int(found.verdict))
+
+
+def _disk_use() -> dict[str, int]:
+    """Bytes of artifacts by pipeline; nothing of a remote store, which would have to be listed at a price."""
+    from mlcore.artifacts.store import ArtifactStore
+
+    store = ArtifactStore(settings().artifacts)
+    return store.usage() if store.local else {}
 
 
 def logs(

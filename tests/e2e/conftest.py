@@ -88,7 +88,8 @@ def make_project(folder, *, smtp_port, hook_port):
         f"mailto://127.0.0.1:{smtp_port}?from=mlcore@example.org&to=team@example.org",
         f"json://127.0.0.1:{hook_port}/${{TEST_HOOK_TOKEN}}",
     ]
-    shutil.copy(ROOT / "dags" / "flight_delays.py", folder / "dags")
+    for file in ("flight_delays.py", "registry.py"):
+        shutil.copy(ROOT / "dags" / file, folder / "dags")
     flights = (ROOT / "config" / "pipelines" / "flight_delays.yaml").read_text()
     small = (Path(__file__).parent / "small.yaml").read_text()
     pipelines = {
@@ -96,6 +97,7 @@ def make_project(folder, *, smtp_port, hook_port):
         "killed": flights.replace("name: flight_delays", "name: killed", 1),
         "small": small,
         "backfilled": small.replace("name: small", "name: backfilled", 1),
+        "approved": small.replace("name: small", "name: approved", 1).replace("push:", "push:\n  approval: true", 1),
     }
     for name, text in pipelines.items():
         alerting = re.sub(r"^alerts:.*$", f"alerts: {{urls: {json.dumps(urls)}}}", text, flags=re.MULTILINE)

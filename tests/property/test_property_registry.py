@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.stores import FIRST_DAY, push
 
+from mlcore.errors import MetadataError
 from mlcore.metadata.store import MetadataStore
 from mlcore.registry.records import MoveKind, PushOutcome, reign
 from mlcore.registry.store import Registry
@@ -61,6 +62,56 @@ def test_twenty_pushes_at_once_leave_one_serial_history(store: MetadataStore, da
     assert ends == sorted(ends)
     promoted = [made for made in pushes if made.outcome is PushOutcome.PROMOTED]
     assert len(promoted) == len(registry.history(pipeline))
+
+
+def test_fifty_pushes_and_rollbacks_at_once_leave_one_serial_history(store: MetadataStore, database_url: str) -> None:
+    """Whoever comes first: each move starts where the one before ended, and there is one champion at every moment.
+
+    A move that was asked for from where the champion no longer was is refused, and is not in the history.
+    """
+    registry = Registry(store)
+    for number in range(3):
+        push(store, f"first {number}", number)
+    stores = [MetadataStore.open(database_url) for _ in range(4)]
+    seen: list[int] = []
+
+    def act(number: int) -> tuple[int, int] | None:
+        opened = stores[number % 4]
+        others = Registry(opened)
+        champion = others.champion("p")
+        assert champion is not None, "there was a moment without a champion"
+        seen.append(champion.version)
+        try:
+            if number % 5 < 2:
+                made = push(opened, f"model {number}", 3 + number)
+                return None if made.outcome is not PushOutcome.PROMOTED else (made.version, made.version)
+            if number % 5 == 2:
+                before, after = others.rollback("p", actor=f"{number}", reason="", expect=champion.version)
+            elif number % 5 == 3:
+                before, after = others.rollback("p", actor=f"{number}", reason="")
+            else:
+                others.set_alias("p", "shadow", 1 + number % 3, actor=f"{number}", reason="")
+                return None
+        except MetadataError:
+            return None
+        return (before.version, after.version)
+
+    try:
+        with ThreadPoolExecutor(20) as threads:
+            moved = [done for done in threads.map(act, range(50)) if done is not None]
+    finally:
+        for opened in stores:
+            opened.close()
+    moves = registry.history("p", "champion")
+    assert [move.from_version for move in moves] == [None, *(move.to_version for move in moves[:-1])]
+    assert len(moves) == 3 + len(moved)
+    assert registry.aliases("p")["champion"] == moves[-1].to_version
+    assert set(seen) <= {move.to_version for move in moves}
+    shadows = registry.history("p", "shadow")
+    assert [move.from_version for move in shadows] == [None, *(move.to_version for move in shadows[:-1])]
+    pushed = {one.version for one in registry.versions("p")}
+    assert pushed == set(range(1, 3 + 20 + 1))
+    assert sum(move.kind is MoveKind.ROLLBACK for move in moves) > 0
 
 
 DECISIONS = st.lists(
