@@ -18,6 +18,7 @@ from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction
+from mlcore.cli.data.exits import answering
 from mlcore.config.loader import find_pipeline, pipeline_names, schema_file
 from mlcore.errors import ConfigError, quoted
 
@@ -51,9 +52,13 @@ def infer(
     enforce_ranges: Ranges = False,
     max_bad_fraction: MaxBadFraction = MOST_BAD,
 ) -> None:
-    """The schema that a file, or a pipeline's training window, meets; as TensorFlow Data Validation infers it."""
-    found = _inferred(source, at, tolerant=tolerant, enforce_ranges=enforce_ranges, most_bad=max_bad_fraction)
-    _put(found, out, header=f"Inferred from {source}{f' at {at}' if at else ''}.")
+    """The schema that a file, or a pipeline's training window, meets; as TensorFlow Data Validation infers it.
+
+    Exit code 0, or 2 where it could not be inferred.
+    """
+    with answering():
+        found = _inferred(source, at, tolerant=tolerant, enforce_ranges=enforce_ranges, most_bad=max_bad_fraction)
+        _put(found, out, header=f"Inferred from {source}{f' at {at}' if at else ''}.")
 
 
 @schema.command()
@@ -76,10 +81,11 @@ def show(
 
 @schema.command()
 def diff(before: SchemaName, after: SchemaName) -> None:
-    """What changed between two schemas, key by key; exit code 1 when something did."""
+    """What changed between two schemas, key by key; exit code 1 when something did, 2 when it cannot be told."""
     from mlcore.schema.files import format_schema
 
-    texts = [format_schema(_read(name), None) for name in (before, after)]
+    with answering():
+        texts = [format_schema(_read(name), None) for name in (before, after)]
     lines = _difference(texts[0], texts[1], before, after)
     for line in lines:
         typer.echo(line)

@@ -168,7 +168,7 @@ def _plain(column: pa.Array) -> pa.Array:
         return pa.array(np.where(np.isnan(floats), np.nan, floats.to_numpy(zero_copy_only=False) + 0.0))
     if pa.types.is_date32(kind):
         column = column.cast(pa.int32())
-    return pc.fill_null(column.cast(pa.int64()), 0)
+    return pc.fill_null(column.cast(pa.int64(), safe=False), 0)
 
 
 def _bits(column: pa.Array) -> pa.Array:

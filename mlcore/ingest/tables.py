@@ -68,6 +68,12 @@ class BadRows:
         self.reasons.update(bad.reason.value for bad in block.bad)
         self.first += block.bad[: KEPT_BAD_ROWS - len(self.first)]
 
+    def clear(self) -> None:
+        """Forget all that was counted."""
+        self.rows = 0
+        self.reasons.clear()
+        self.first.clear()
+
     def check(self) -> None:
         """Called when all rows were counted.
 

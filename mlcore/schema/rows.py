@@ -46,23 +46,42 @@ def example_rows(
         show: Columns that tell which row it is, for instance the key; otherwise the first ones.
         end: What happened then or later is in the future.
     """
-    mask = _MASKS.get(anomaly.type)
-    if mask is None or anomaly.feature is None:
-        return ()
-    wanted = _Wanted(anomaly=anomaly, feature=schema.feature(anomaly.feature), end=end)
-    rows: list[Row] = []
-    for batch in batches:
-        if batch.schema.get_field_index(anomaly.feature) < 0:
-            return ()
-        chosen = mask(batch.column(anomaly.feature), wanted)
-        names = _shown(batch, anomaly.feature, show)
-        found = batch.select(names).take(
-            pc.indices_nonzero(pc.fill_null(chosen, pa.scalar(value=False)))[: SHOWN_ROWS - len(rows)]
-        )
-        rows += [{name: _cell(row[name]) for name in names} for row in found.to_pylist()]
-        if len(rows) >= SHOWN_ROWS:
+    (rows,) = rows_of_each(batches, [anomaly], schema, show=show, end=end)
+    return rows
+
+
+def rows_of_each(
+    batches: Iterable[pa.RecordBatch],
+    anomalies: Sequence[Anomaly],
+    schema: Schema,
+    *,
+    show: Sequence[str] = (),
+    end: datetime | None = None,
+) -> tuple[tuple[Row, ...], ...]:
+    """The same of several anomalies, in their order; the batches are read once, and not at all where none is shown."""
+    found: list[list[Row]] = [[] for _ in anomalies]
+    searched = [
+        (number, mask, _Wanted(anomaly=anomaly, feature=schema.feature(anomaly.feature), end=end))
+        for number, anomaly in enumerate(anomalies)
+        if (mask := _MASKS.get(anomaly.type)) is not None and anomaly.feature is not None
+    ]
+    for batch in batches if searched else ():
+        for number, mask, wanted in searched:
+            found[number] += _rows(batch, mask, wanted, show, SHOWN_ROWS - len(found[number]))
+        searched = [each for each in searched if len(found[each[0]]) < SHOWN_ROWS]
+        if not searched:
             break
-    return tuple(rows)
+    return tuple(tuple(rows) for rows in found)
+
+
+def _rows(batch: pa.RecordBatch, mask: _Mask, wanted: _Wanted, show: Sequence[str], most: int) -> list[Row]:
+    feature = wanted.anomaly.feature
+    if feature is None or batch.schema.get_field_index(feature) < 0:
+        return []
+    chosen = pc.fill_null(mask(batch.column(feature), wanted), pa.scalar(value=False))
+    names = _shown(batch, feature, show)
+    found = batch.select(names).take(pc.indices_nonzero(chosen)[:most])
+    return [{name: _cell(row[name]) for name in names} for row in found.to_pylist()]
 
 
 def _shown(batch: pa.RecordBatch, feature: str, show: Sequence[str]) -> list[str]:

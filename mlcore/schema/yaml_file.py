@@ -14,7 +14,6 @@ import yaml as pyyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.emitter import RoundTripEmitter
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import ScalarEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
@@ -24,6 +23,7 @@ from mlcore.schema.constraints import InvalidSchema
 from mlcore.schema.document import from_document, to_document
 from mlcore.schema.schema import Schema
 from mlcore.schema.yaml_edit import edit
+from mlcore.schema.yaml_load import load_yaml
 
 _SHORT_LIST = 12
 _SHORT_TEXT = 100
@@ -54,15 +54,15 @@ def parse_yaml(text: str, *, where: str) -> Schema:
         InvalidSchema: It is no schema; the message names the line or the key.
     """
     try:
-        return from_document(_plain(text))
-    except MarkedYAMLError as error:
+        return from_document(load_yaml(text))
+    except pyyaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InvalidSchema(
             f"this is no YAML: {quoted(error.problem or error.context)}",
             where=f"{where}{line}",
             next_step="correct the line",
         ) from error
-    except YAMLError as error:
+    except pyyaml.YAMLError as error:
         raise InvalidSchema(f"this is no YAML: {quoted(str(error))}", where=where, next_step="correct it") from error
     except InvalidSchema as error:
         raise InvalidSchema(
@@ -105,10 +105,6 @@ def update_yaml(text: str, schema: Schema, *, where: str) -> str:
             next_step="change it by hand: it has anchors",
         )
     return changed
-
-
-def _plain(text: str) -> Any:
-    return YAML(typ="safe", pure=True).load(text)
 
 
 def _render(key: str, value: Json, depth: int) -> list[str]:

@@ -6,28 +6,31 @@ Exit code 0: compared. 1: ``--fail-above`` was exceeded. 2: it could not be comp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes
 from mlcore.cli.data import data
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_document
+from mlcore.cli.data.exits import answering
 from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, sparkline, text_of, write_page
-from mlcore.errors import ConfigError, MlcoreError
+from mlcore.core.types import Json, SplitName
+from mlcore.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlcore.cli.data.datasets import Dataset
     from mlcore.components.differences import Difference
-    from mlcore.core.types import Json
     from mlcore.statistics.summary import ColumnSummary
 
-SAME, EXCEEDED, NOT_COMPARED = 0, 1, 2
+EXCEEDED = 1
 _HALF = 10
+_SLICES = 30
+_SLICE_COLUMNS = 10
 
 
 @data.command()
@@ -45,6 +48,12 @@ def compare(
     null: Annotated[
         list[str] | None, typer.Option(help="Of CSV: a text that means missing, e.g. NA; repeatable.")
     ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="A column: the rows with each of its values are compared, too.")
+    ] = None,
+    split: Annotated[
+        SplitName | None, typer.Option(help="Of pipelines that split the rows of their spans: only of these.")
+    ] = None,
     max_bad_fraction: MaxBadFraction = MOST_BAD,
     fail_above: Annotated[
         float | None,
@@ -54,13 +63,9 @@ def compare(
     ] = None,
 ) -> None:
     """Every column of two datasets, most different first: exit code 0, 1 above --fail-above, 2 could not compare."""
-    try:
-        found = _compare(
-            (first, second), html, as_of=as_of, nulls=null or (), as_json=as_json, most_bad=max_bad_fraction
-        )
-    except MlcoreError as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(NOT_COMPARED) from error
+    with answering():
+        sides = _opened((first, second), as_of=as_of, split=split, by=by, nulls=null or (), most_bad=max_bad_fraction)
+        found = _compared(sides, html, by=by, as_json=as_json)
     if fail_above is None:
         return
     exceeded = [name for name, each in found.items() if each.largest > fail_above]
@@ -71,44 +76,102 @@ def compare(
         raise typer.Exit(EXCEEDED)
 
 
-def _compare(
+def _opened(
     sources: tuple[str, str],
-    html: Path | None,
     *,
     as_of: str | None,
+    split: SplitName | None,
+    by: str | None,
     nulls: Sequence[str],
-    as_json: bool,
     most_bad: float,
-) -> dict[str, Difference]:
+) -> tuple[Dataset, Dataset]:
     from mlcore.cli.data.datasets import is_window, open_dataset
+
+    windows = [is_window(source) for source in sources]
+    for option, given in (("--as-of", as_of), ("--split", split)):
+        if given is not None and not any(windows):
+            raise ConfigError(f"{option} is for windows of pipelines: these are files", next_step=f"leave out {option}")
+    first, second = (
+        open_dataset(
+            source,
+            as_of=as_of if window else None,
+            split=split if window else None,
+            by=by,
+            nulls=nulls,
+            max_bad_fraction=most_bad,
+        )
+        for source, window in zip(sources, windows, strict=True)
+    )
+    return first, second
+
+
+def _compared(
+    sides: tuple[Dataset, Dataset], html: Path | None, *, by: str | None, as_json: bool
+) -> dict[str, Difference]:
     from mlcore.cli.data.pages import comparison_page
     from mlcore.components.differences import differences
 
-    known = [as_of if is_window(source) else None for source in sources]
-    if as_of is not None and not any(known):
-        raise ConfigError("--as-of is for windows of pipelines: these are files", next_step="leave out --as-of")
-    first, second = (
-        open_dataset(source, as_of=each, nulls=nulls, max_bad_fraction=most_bad)
-        for source, each in zip(sources, known, strict=True)
-    )
-    sides = (first, second)
     found = differences(sides[0].statistics, sides[1].statistics)
     order = {name: place for place, name in enumerate(found)}
     found = dict(sorted(found.items(), key=lambda item: (-(item[1].distance or 0.0), order[item[0]])))
+    slices = _slices(sides, by)
     if html is not None:
         write_page(html, comparison_page(sides, found, order))
     if as_json:
-        print_json(_document(sides, found))
+        print_json(_document(sides, found, slices))
     elif html is None:
         _show(sides, found)
+        _show_slices(slices)
     return found
 
 
-def _document(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -> dict[str, Json]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Slice:
+    """The rows with one value of a column, on both sides.
+
+    Attributes:
+        found: Of the other columns, most different first; none where a side has no such rows.
+    """
+
+    column: str
+    value: Json
+    rows: tuple[int, int]
+    found: Mapping[str, Difference]
+
+
+def _slices(sides: tuple[Dataset, Dataset], by: str | None) -> list[_Slice]:
+    """By value, as either side has them; missing first."""
+    from mlcore.components.differences import differences
+
+    first, second = ({key: part for key, part in side.statistics.slices.items() if key.column == by} for side in sides)
+    made = []
+    for key in sorted({**first, **second}, key=lambda key: key.order()):
+        parts = (first.get(key), second.get(key))
+        rows = tuple(0 if part is None else part.rows for part in parts)
+        found = differences(parts[0], parts[1]) if parts[0] is not None and parts[1] is not None else {}
+        ordered = sorted(found.items(), key=lambda item: -(item[1].distance or 0.0))
+        kept = {name: each for name, each in ordered if name != by}
+        made.append(_Slice(column=key.column, value=key.value, rows=(rows[0], rows[1]), found=kept))
+    return made
+
+
+def _document(
+    sides: tuple[Dataset, Dataset], found: Mapping[str, Difference], slices: Sequence[_Slice]
+) -> dict[str, Json]:
     from mlcore.statistics.document import feature_document
     from mlcore.statistics.extract import summarise
 
     columns = [{column.name: column for column in summarise(side.statistics)} for side in sides]
+    parts: list[Json] = [
+        {
+            "feature": part.column,
+            "value": part.value,
+            "first_rows": part.rows[0],
+            "second_rows": part.rows[1],
+            "features": {name: dict(_measured(each)) for name, each in part.found.items()},
+        }
+        for part in slices
+    ]
     return {
         **{
             key: {
@@ -120,16 +183,43 @@ def _document(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -
         },
         "features": {
             name: {
-                "difference": each.distance,
-                "measure": each.measure.value,
-                "value": each.value,
-                "missing_change": each.missing,
+                **_measured(each),
                 "first": feature_document(columns[0][name]) if name in columns[0] else None,
                 "second": feature_document(columns[1][name]) if name in columns[1] else None,
             }
             for name, each in found.items()
         },
+        "slices": parts,
     }
+
+
+def _measured(each: Difference) -> dict[str, Json]:
+    return {
+        "difference": each.distance,
+        "measure": each.measure.value,
+        "value": each.value,
+        "missing_change": each.missing,
+    }
+
+
+def _show_slices(slices: Sequence[_Slice]) -> None:
+    for part in slices[:_SLICES]:
+        value = "(missing)" if part.value is None else printable(part.value)
+        title = f"{printable(part.column)} = {value}: A {part.rows[0]:,} rows, B {part.rows[1]:,} rows"
+        console.print(Text(title, style="bold"), soft_wrap=True)
+        if not part.found:
+            continue
+        table = Table(box=None, pad_edge=False)
+        table.add_column("column", overflow="fold")
+        table.add_column("difference", justify="right")
+        table.add_column("missing", justify="right")
+        for name, each in list(part.found.items())[:_SLICE_COLUMNS]:
+            distance = "" if each.distance is None else f"{each.distance:.3f}"
+            missing = Text(f"{each.missing:+.1%}" if each.missing else "", style=_colour(abs(each.missing)))
+            table.add_row(Text(printable(name)), Text(distance, style=_colour(each.distance)), missing)
+        console.print(table)
+    if len(slices) > _SLICES:
+        console.print(f"... and {len(slices) - _SLICES} more values: --json has all", markup=False)
 
 
 def _show(sides: tuple[Dataset, Dataset], found: Mapping[str, Difference]) -> None:

@@ -1,6 +1,6 @@
 """``mlcore data stats``: the statistics of a file, or of a window of a pipeline.
 
-Exit code 0: told. 1: it could not be read.
+Exit code 0: told. 2: it could not be read.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rich.text import Text
 from mlcore.cli.context import console
 from mlcore.cli.data import data
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_document
+from mlcore.cli.data.exits import answering
 from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, shape, write_page
 from mlcore.core.types import SplitName
 
@@ -57,26 +58,27 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
 ) -> None:
-    """Counts, moments, quantiles and top values of every column."""
+    """Counts, moments, quantiles and top values of every column: exit code 0, or 2 where it could not be read."""
     from mlcore.cli.data.datasets import open_dataset
     from mlcore.cli.data.pages import statistics_page
     from mlcore.statistics.document import to_document
     from mlcore.statistics.extract import describe
 
-    dataset = open_dataset(
-        source,
-        at=at,
-        span=span,
-        as_of=as_of,
-        split=split,
-        by=by,
-        label=label,
-        weight=weight,
-        nulls=null or (),
-        max_bad_fraction=max_bad_fraction,
-    )
-    if html is not None:
-        write_page(html, statistics_page(dataset, by))
+    with answering():
+        dataset = open_dataset(
+            source,
+            at=at,
+            span=span,
+            as_of=as_of,
+            split=split,
+            by=by,
+            label=label,
+            weight=weight,
+            nulls=null or (),
+            max_bad_fraction=max_bad_fraction,
+        )
+        if html is not None:
+            write_page(html, statistics_page(dataset, by))
     if as_json:
         document = to_document(describe(dataset.statistics))
         print_json({**document, "bad_rows": bad_rows_document(dataset.bad_rows, dataset.first_bad)})

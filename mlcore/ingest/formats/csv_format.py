@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -215,14 +216,15 @@ class _Reader:
             ) from error
 
     def _check_names(self) -> None:
-        missing = [name for name in self.types if name not in self.names]
+        named = Counter(self.names)
+        missing = [name for name in self.types if name not in named]
         if missing:
             raise MalformedData(
                 f"the file lacks {_columns(missing)}; it has {_columns(self.names)}",
                 where=f"{self.path}:1",
                 next_step="correct the export, or data.columns and data.source.delimiter in the pipeline file",
             )
-        twice = [name for name in self.types if self.names.count(name) > 1]
+        twice = [name for name in self.types if named[name] > 1]
         if twice:
             raise MalformedData(
                 f"the header names {_columns(twice)} more than once",
