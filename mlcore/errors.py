@@ -36,7 +36,7 @@ from datetime import datetime
 QUOTE_LIMIT = 120
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 UNWRITABLE_NEXT = (
-    "see that the folder named by MLCORE_ARTIFACTS may be written and has room (mlcore gc --dry-run shows what can go),"
+    "see that the folder named by MLCORE_ARTIFACTS may be written and has room (mlcore gc shows what can go),"
     " then run again: nothing was published"
 )
 
