@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ _BLOCK_ROWS = 64
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+    from threadpoolctl import ThreadpoolController
 
     from mlcore.training.intervals import Intervals
 
@@ -40,8 +42,6 @@ def predict_features(
     Raises:
         ModelError: As there.
     """
-    from threadpoolctl import threadpool_limits
-
     classes = getattr(pipeline, "classes_", ())
     classes = classes if len(classes) else None  # CatBoost's regressors have none, by this name
     if classes is not None and not hasattr(pipeline, "predict_proba"):
@@ -52,7 +52,7 @@ def predict_features(
         )
     rows, features = len(features), _whole_blocks(features)
     estimator = pipeline[-1]
-    with threadpool_limits(limits=threads):
+    with _pools(type(estimator)).limit(limits=threads):
         try:
             scores = estimator.predict(features) if classes is None else estimator.predict_proba(features)
         except ValueError as error:
@@ -65,6 +65,18 @@ def predict_features(
     if classes is not None and np.array_equal(classes, [0, 1]):
         scores = scores[:, 1]
     return np.ascontiguousarray(scores, dtype=np.float64)
+
+
+@cache
+def _pools(estimator: type) -> ThreadpoolController:
+    """The thread pools of the libraries that are loaded: looking for them takes longer than scoring a row.
+
+    They are looked for once for each kind of estimator, whose import loaded what it needs.
+    """
+    del estimator
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def predict_intervals(pipeline: Pipeline, table: pa.Table, confidence: float, *, threads: int = 1) -> Intervals:
