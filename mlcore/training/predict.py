@@ -52,7 +52,7 @@ def predict_features(
         )
     rows, features = len(features), _whole_blocks(features)
     estimator = pipeline[-1]
-    with _pools(type(estimator)).limit(limits=threads):
+    with _pools(type(estimator).__module__).limit(limits=threads):
         try:
             scores = estimator.predict(features) if classes is None else estimator.predict_proba(features)
         except ValueError as error:
@@ -68,12 +68,12 @@ def predict_features(
 
 
 @cache
-def _pools(estimator: type) -> ThreadpoolController:
+def _pools(module: str) -> ThreadpoolController:
     """The thread pools of the libraries that are loaded: looking for them takes longer than scoring a row.
 
-    They are looked for once for each kind of estimator, whose import loaded what it needs.
+    They are looked for once for each module of estimators, whose import loaded what it needs.
     """
-    del estimator
+    del module
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
