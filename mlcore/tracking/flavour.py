@@ -166,10 +166,10 @@ def _write_code(folder: Path) -> None:
     package = Path(mlcore.__file__).parent
     folder.mkdir()
     (folder / f"{LOADER}.py").write_bytes((package / "tracking" / f"{LOADER}.py").read_bytes())
-    (folder / f"mlcore-{mlcore.__version__}.zip").write_bytes(_archive(package))
+    (folder / f"mlcore-{mlcore.__version__}.zip").write_bytes(archive_of(package))
 
 
-def _archive(package: Path) -> bytes:
+def archive_of(package: Path) -> bytes:
     """The same bytes for the same files."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:

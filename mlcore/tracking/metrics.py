@@ -60,7 +60,7 @@ def metric_key(name: str) -> str:
     """A name as MLflow takes it: what had to be changed is told apart by a piece of the name's hash.
 
     >>> metric_key("slice/origin:JFK/roc_auc"), metric_key("drift/caf\u00e9")
-    ('slice/origin:JFK/roc_auc', 'drift/caf_.cdb50c73')
+    ('slice/origin:JFK/roc_auc', 'drift/caf_.9014d0b2')
     """
     key = _NOT_ALLOWED.sub("_", name)
     key = "/".join(part.strip(".") or "_" for part in key.split("/"))  # a path to MLflow, which must not go up

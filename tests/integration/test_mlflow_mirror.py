@@ -8,8 +8,10 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from support.mlflow_server import LossyProxy, free_port, mlflow_server, wait_for
-from support.project import LATER, Project
+from support.project import AS_OF, LATER, Project
+from typer.testing import CliRunner, Result
 
+from mlcore.airflow import listener
+from mlcore.cli.main import app
 from mlcore.config.loader import load_pipeline
 from mlcore.core.types import ArtifactType
 from mlcore.deployment.requests import build_requests
@@ -30,6 +35,7 @@ from mlcore.tracking.server import DEFAULTS, Names, names_of
 from mlcore.training.model import load_model
 from mlcore.training.predict import predict_scores
 
+ROOT = Path(__file__).parents[2]
 _NAMES = count(1)
 
 
@@ -71,6 +77,11 @@ class Mirrored:
     def sync(self) -> Synced:
         with self.project.session() as session:
             return sync(session, self.config, self.names)
+
+    def mlcore(self, *arguments: str) -> Result:
+        """The command line, in this process."""
+        environ = {**self.project.environ, "MLFLOW_TRACKING_URI": self.uri}
+        return CliRunner().invoke(app, arguments, env=environ)
 
     def check(self) -> tuple[str, ...]:
         with self.project.session() as session:
@@ -226,5 +237,96 @@ def test_a_run_while_the_server_is_away_is_green_and_caught_up_with(ran: Project
     assert "mlcore mlflow sync tiny" in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
     assert mirrored.check() == (f"experiment {mirrored.names.experiment} is not there",)
-    assert mirrored.sync().runs == 2
+    differs = mirrored.mlcore("mlflow", "sync", "tiny", "--check")
+    assert "mlcore mlflow sync" in str(differs.exception)
+    assert "2 runs and 2 versions written" in mirrored.mlcore("mlflow", "sync").output
+    assert "tiny: equal" in mirrored.mlcore("mlflow", "sync", "tiny", "--check").output
+
+
+def test_a_model_is_loaded_where_nothing_but_its_requirements_is_installed(
+    ran: Project, server: str, tmp_path: Path
+) -> None:
+    """Not mlcore, not MLflow: the folder brings what it needs of mlcore, and its answers have the same bits."""
+    import mlflow
+
+    mirrored = Mirrored(ran, server)
+    mirrored.sync()
+    mlflow.set_tracking_uri(server)
+    folder = Path(
+        mlflow.artifacts.download_artifacts(f"models:/{mirrored.names.model}@champion", dst_path=str(tmp_path))
+    )
+    pinned = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = {name for name, _, _ in (line.partition("==") for line in pinned)} - {"mlflow"}
+    (tmp_path / "site").mkdir()
+    link_installed(names, tmp_path / "site")
+    rows = mirrored.rows()
+    rows.to_pandas().to_pickle(tmp_path / "rows.pickle")
+    code = (
+        "import pandas, mlcore_model, sys; model = mlcore_model._load_pyfunc(sys.argv[1]); "
+        "sys.stdout.write(model.predict(pandas.read_pickle(sys.argv[2])).tobytes().hex()); "
+        "import mlcore; assert '.zip' in mlcore.__file__, mlcore.__file__"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, str(folder / "model"), str(tmp_path / "rows.pickle")],
+        env={"PYTHONPATH": f"{folder / 'code'}:{tmp_path / 'site'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == mirrored.scores(rows).tobytes().hex()
+
+
+def link_installed(names: set[str], folder: Path) -> None:
+    """A folder to import from with some distributions, and those that they require, and no others."""
+    from packaging.requirements import Requirement
+
+    todo, done = sorted(names), set[str]()
+    while todo:
+        name = todo.pop()
+        done.add(name)
+        found = distribution(name)
+        for top in {
+            Path(file).parts[0] for file in found.files or () if Path(file).parts[0] not in ("..", "__pycache__")
+        }:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(Path(str(found.locate_file(top))))
+        required = [Requirement(text) for text in found.requires or ()]
+        more = {one.name for one in required if one.marker is None or one.marker.evaluate({"extra": ""})}
+        todo += sorted(more - done - set(todo))
+
+
+def test_mlflow_run_starts_a_retraining(ran: Project, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The MLproject file's entry runs the pipeline as of a moment, with the settings of the environment."""
+    import mlflow
+
+    for name, value in ran.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    mlflow.set_tracking_uri(server)
+    done = mlflow.projects.run(
+        str(ROOT),
+        entry_point="retrain",
+        parameters={"pipeline": "tiny", "at": AS_OF},
+        experiment_name="projects",
+        env_manager="local",
+    )
+    assert done.get_status() == "FINISHED"
+    with ran.session() as session:
+        assert len(session.metadata.runs("tiny")) == 2
+
+
+def test_a_run_of_airflow_is_mirrored_by_a_process_of_its_own(
+    ran: Project, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listener starts it and does not wait; of a pipeline without tracking it starts none."""
+    for name, value in {**ran.environ, "MLFLOW_TRACKING_URI": server}.items():
+        monkeypatch.setenv(name, value)
+    ended = SimpleNamespace(dag_id="tiny", run_id="scheduled__2024-01-10")
+    listener.on_dag_run_success(ended, "")
+    assert listener._mirrors == {}
+    mirrored = Mirrored(ran, server)
+    listener.on_dag_run_success(ended, "")
+    (process,) = listener._mirrors.pop("tiny")
+    assert process.wait(120) == 0
     assert mirrored.check() == ()

@@ -13,7 +13,7 @@ from support.repository import ROOT, pyproject, tracked
 FOLDERS = {".ci", "benchmarks", "config", "dags", "docs", "mlcore", "plugins", "tests"}
 FILES = {
     ".dockerignore", ".env.example", ".gitattributes", ".gitignore", "CHANGELOG.md", "Dockerfile", "LICENSE",
-    "Makefile", "README.md", "docker-compose.yml", "pyproject.toml", "requirements-image.lock", "requirements-uv.lock",
+    "MLproject", "Makefile", "README.md", "docker-compose.yml", "pyproject.toml", "requirements-image.lock", "requirements-uv.lock",
     "requirements.lock",
 }  # fmt: skip
 ENTRY_POINTS = {"airflow"}
