@@ -7,8 +7,8 @@ everything is a few operations on whole arrays, so that hundreds of slices cost 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,12 +18,12 @@ from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.errors import ConfigError
 from mlcore.evaluation.intervals import Spread, as_proportion, spread
 from mlcore.evaluation.metrics import Measured, Metric, Undefined, find_metric
-from mlcore.evaluation.resample import resample
+from mlcore.evaluation.resample import MANY_ROWS, resample, thinned
 from mlcore.evaluation.rows import Rows
 from mlcore.evaluation.sample import Floats, Sample
 from mlcore.evaluation.slices import members
 from mlcore.evaluation.task import Task
-from mlcore.evaluation.values import OVERALL, MetricValue, SliceKey, SliceResult, Slices, estimate
+from mlcore.evaluation.values import OVERALL, SliceKey, SliceResult, Slices, estimate
 
 _Kept = npt.NDArray[np.int64] | None
 _UNSURE = "insufficient data: one row says nothing of how sure it is"
@@ -81,6 +81,15 @@ class _Slice:
     def clusters(self) -> npt.NDArray[np.int64] | None:
         return self.rows.clusters if self.kept is None or self.rows.clusters is None else self.rows.clusters[self.kept]
 
+    @cached_property
+    def drawn(self) -> tuple[_Slice, float]:
+        """What to resample, and the factor by which the error of that is greater than the slice's."""
+        independent = self.clusters is None or not np.any(self.clusters != self.clusters[0])
+        if len(self.keys) <= MANY_ROWS or not independent:
+            return self, 1.0
+        picked, scale = thinned(self.keys, self.samples[0].weights)
+        return _Slice(self.rows, self.key, picked if self.kept is None else self.kept[picked]), scale
+
     @property
     def keys(self) -> npt.NDArray[np.uint64]:
         return self.rows.keys if self.kept is None else self.rows.keys[self.kept]
@@ -92,30 +101,37 @@ def _slices(rows: Rows, by: Sequence[Sequence[str]]) -> Iterator[tuple[SliceKey,
 
 
 def _slice_result(part: _Slice, chosen: Sequence[Metric], min_rows: int, confidence: float) -> SliceResult:
-    values, missing, sample = {}, {}, part.samples[0]
+    sample = part.samples[0]
+    positives = sample.positives if part.rows.task is Task.BINARY else None
+    if sample.rows < min_rows:
+        reason = f"insufficient data: {sample.rows} rows with a label, evaluation.min_slice_rows is {min_rows}"
+        missing = {metric.spec: reason for metric in chosen}
+        return SliceResult(key=part.key, rows=sample.rows, positives=positives, metrics={}, missing=missing)
+    measured, missing = {}, {}
     for metric in chosen:
-        if sample.rows < min_rows:
-            missing[metric.spec] = (
-                f"insufficient data: {sample.rows} rows with a label, evaluation.min_slice_rows is {min_rows}"
-            )
-            continue
         try:
-            values[metric.spec] = _measure(metric, part, confidence)
+            measured[metric] = [metric.measure(each) for each in part.samples]
         except Undefined as error:
             missing[metric.spec] = error.what
-    positives = sample.positives if part.rows.task is Task.BINARY else None
+    spreads = _spreads(part, measured)
+    values = {}
+    for metric, each in measured.items():
+        found = spreads[metric]
+        if found is None:
+            missing[metric.spec] = _UNSURE
+            continue
+        paired = len(each) == 2
+        limits = (None, None) if paired else (metric.least, metric.most)
+        value = each[0].value - each[1].value if paired else each[0].value
+        values[metric.spec] = estimate(value, found, rows=sample.rows, confidence=confidence, limits=limits)
     return SliceResult(key=part.key, rows=sample.rows, positives=positives, metrics=values, missing=missing)
 
 
-def _measure(metric: Metric, part: _Slice, confidence: float) -> MetricValue:
-    measured = [metric.measure(sample) for sample in part.samples]
-    paired = len(measured) == 2
-    value = measured[0].value - measured[1].value if paired else measured[0].value
-    found = _resampled(metric, part) if measured[0].influence is None else _spread(metric, part, measured)
-    if found is None:
-        raise Undefined(_UNSURE)
-    limits = (None, None) if paired else (metric.least, metric.most)
-    return estimate(value, found, rows=part.samples[0].rows, confidence=confidence, limits=limits)
+def _spreads(part: _Slice, measured: Mapping[Metric, Sequence[Measured]]) -> dict[Metric, Spread | None]:
+    """How sure each metric is; those whose influence nobody knows are resampled together."""
+    unknown = [metric for metric, each in measured.items() if each[0].influence is None]
+    known = {metric: _spread(metric, part, each) for metric, each in measured.items() if each[0].influence is not None}
+    return {**known, **(dict(zip(unknown, _resampled(unknown, part), strict=True)) if unknown else {})}
 
 
 def _spread(metric: Metric, part: _Slice, measured: Sequence[Measured]) -> Spread | None:
@@ -146,12 +162,21 @@ def _delong(found: Spread | None, measured: Sequence[Measured], influence: Float
     return found
 
 
-def _resampled(metric: Metric, part: _Slice) -> Spread | None:
-    def difference(factors: Floats) -> float:
-        values = [_value(metric, sample.reweighted(factors)) for sample in part.samples]
-        return values[0] - values[1] if len(values) == 2 else values[0]
+def _resampled(chosen: Sequence[Metric], part: _Slice) -> list[Spread | None]:
+    drawn, scale = part.drawn
 
-    return resample(difference, part.keys, part.clusters, part.rows.cluster_keys)
+    def spreads(of: _Slice) -> list[Spread | None]:
+        def differences(factors: Floats) -> list[float]:
+            samples = [sample.reweighted(factors) for sample in of.samples]
+            found = [[_value(metric, sample) for sample in samples] for metric in chosen]
+            return [values[0] - values[1] if len(values) == 2 else values[0] for values in found]
+
+        return resample(differences, of.keys, of.clusters, of.rows.cluster_keys)
+
+    found = [each and replace(each, error=each.error * scale) for each in spreads(drawn)]
+    if drawn is not part and None in found:  # so rare an outcome that a sample has hardly any
+        return spreads(part)
+    return found
 
 
 def _value(metric: Metric, sample: Sample) -> float:

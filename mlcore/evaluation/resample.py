@@ -4,12 +4,17 @@ Each replicate of the Poisson bootstrap counts every row as often as a Poisson v
 MacGibbon, 2006; Chamandy et al., 2012). The variable is drawn by a hash of the row's key and the number of the
 replicate, so that it is the same whatever the order and the partition of the rows. Where rows are clustered, clusters
 are drawn; few clusters cannot be drawn from, and are left out one at a time instead (the jackknife of Tukey, 1958).
+
+Of very many rows not all are drawn from. Independent ones are sampled by the hashes of their keys, and the error of so
+many is scaled to that of all (the m out of n bootstrap: Bickel, Goetze and van Zwet, 1997). Clusters are put into
+random groups by the hashes of their keys, and the groups are left out one at a time.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +26,11 @@ from mlcore.evaluation.sample import Codes, Floats
 REPLICATES = 200
 FEW_CLUSTERS = 40
 """Fewer are left out one at a time."""
+
+MANY_ROWS = 5_000
+"""Of more rows that are independent so many are drawn from; of more rows that are not, the clusters are grouped."""
+
+_GROUPS = 20
 
 _BITS = 16
 _PER_HASH = 64 // _BITS
@@ -46,35 +56,60 @@ def poisson_counts(keys: Hashes, replicates: int = REPLICATES) -> Iterator[npt.N
 
 
 def resample(
-    values: Callable[[Floats], float], keys: Hashes, clusters: Codes | None, cluster_keys: Hashes | None
-) -> Spread | None:
-    """The spread of an estimate.
+    values: Callable[[Floats], Sequence[float]], keys: Hashes, clusters: Codes | None, cluster_keys: Hashes | None
+) -> list[Spread | None]:
+    """The spreads of some estimates.
 
     Args:
-        values: The estimate with each row counted so often; NaN where it has none.
+        values: The estimates with each row counted so often; NaN where one has none.
         keys: A hash of each row's key.
         clusters: Of each row; fewer than two different ones are as good as none.
         cluster_keys: A hash of each cluster's key.
 
     Returns:
-        ``None`` where most replicates have no value.
+        Of each estimate; ``None`` where most replicates have no value.
     """
     present = None if clusters is None else np.flatnonzero(np.bincount(clusters))
     if clusters is None or cluster_keys is None or present is None or len(present) < MIN_CLUSTERS:
         return _bootstrap(values(counts.astype(np.float64)) for counts in poisson_counts(keys))
-    if len(present) >= FEW_CLUSTERS:
-        drawn = poisson_counts(cluster_keys)
-        found = _bootstrap(values(counts[clusters].astype(np.float64)) for counts in drawn)
-        return found and Spread(error=found.error, clusters=len(present))
-    left_out = np.array([values((clusters != one).astype(np.float64)) for one in present])
-    if np.isnan(left_out).any():
-        return None
-    squares = float(((left_out - left_out.mean()) ** 2).sum())
+    if len(present) < FEW_CLUSTERS:
+        return _left_out(values, clusters)
+    if len(clusters) > MANY_ROWS:
+        found = _left_out(values, (cluster_keys % np.uint64(_GROUPS)).astype(np.int64)[clusters])
+    else:
+        found = _bootstrap(values(counts[clusters].astype(np.float64)) for counts in poisson_counts(cluster_keys))
+    return [each and replace(each, clusters=len(present)) for each in found]
+
+
+def thinned(keys: Hashes, weights: Floats | None) -> tuple[npt.NDArray[np.int64], float]:
+    """Which of very many independent rows to draw from, in order; and the error of all rows over that of these."""
+    picked = np.sort(np.argsort(keys, kind="stable")[:MANY_ROWS])
+    if weights is None:
+        return picked, math.sqrt(len(picked) / len(keys))
+    return picked, math.sqrt(_worth(weights[picked]) / _worth(weights))
+
+
+def _worth(weights: Floats) -> float:
+    """So many rows of equal weight are as sure (Kish, 1965)."""
+    return float(weights.sum()) ** 2 / float(weights @ weights)
+
+
+def _left_out(values: Callable[[Floats], Sequence[float]], groups: Codes) -> list[Spread | None]:
+    present = np.flatnonzero(np.bincount(groups))
+    left_out = np.array([values((groups != one).astype(np.float64)) for one in present])
     degrees = len(present) - 1.0
-    return Spread(error=math.sqrt(squares * degrees / len(present)), clusters=len(present), degrees=degrees)
+    squares = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
+    return [
+        None
+        if np.isnan(each)
+        else Spread(error=math.sqrt(each * degrees / len(present)), clusters=len(present), degrees=degrees)
+        for each in squares.tolist()
+    ]
 
 
-def _bootstrap(replicates: Iterator[float]) -> Spread | None:
-    values = np.array(list(replicates))
-    known = values[~np.isnan(values)]
-    return Spread(error=float(known.std(ddof=1))) if len(known) > len(values) // 2 else None
+def _bootstrap(replicates: Iterator[Sequence[float]]) -> list[Spread | None]:
+    found: list[Spread | None] = []
+    for values in np.array(list(replicates)).T:
+        known = values[~np.isnan(values)]
+        found.append(Spread(error=float(known.std(ddof=1))) if len(known) > len(values) // 2 else None)
+    return found

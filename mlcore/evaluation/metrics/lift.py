@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlcore.evaluation.metrics.base import Measured, Metric, both_classes
+from mlcore.evaluation.metrics.base import Measured, Metric, Undefined, both_classes
 from mlcore.evaluation.sample import Sample
 
 
@@ -31,5 +31,7 @@ class Lift(Metric):
         ranking = sample.ranking
         positives = np.concatenate(([0.0], np.cumsum(ranking.positives[::-1])))
         rows = np.concatenate(([0.0], np.cumsum((ranking.positives + ranking.negatives)[::-1])))
+        if positives[-1] <= 0.0:
+            raise Undefined("the label 1 has no weight")
         found = float(np.interp(self.top * rows[-1], rows, positives))
         return Measured(found / positives[-1] / self.top)

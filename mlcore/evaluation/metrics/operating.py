@@ -27,6 +27,16 @@ class Points:
 
     @classmethod
     def of(cls, sample: Sample) -> Points:
+        """Made once of a sample, for all metrics that need them."""
+        known = sample.__dict__.get("_points")
+        if isinstance(known, Points):
+            return known
+        made = cls._made(sample)
+        sample.__dict__["_points"] = made
+        return made
+
+    @classmethod
+    def _made(cls, sample: Sample) -> Points:
         both_classes(sample)
         ranking = sample.ranking
         true, false = np.cumsum(ranking.positives[::-1]), np.cumsum(ranking.negatives[::-1])
