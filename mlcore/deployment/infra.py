@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,16 +23,14 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlcore.deployment.probe import REPORT_FILE, SCORES_FILE, SINGLE_FILE
+from mlcore.deployment.probe import BATCH_FILE, ERROR_FILE, LOGGED_FILE, REPORT_FILE, SCORES_FILE, SINGLE_FILE
 from mlcore.errors import quoted
 
 _LOG = logging.getLogger(__name__)
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
 _ERROR_TAIL = 400
-_RUNAWAY = 2
-"""A probe that holds so many times the allowed memory is stopped before it harms others."""
-
 _ROUNDING = 1e-9
+BATCH_ROWS = 10_000
 Floats = npt.NDArray[np.float64]
 Finding = tuple[bool, str]
 
@@ -41,12 +41,16 @@ class Limits:
 
     Attributes:
         latency_p99_seconds: For one row.
-        memory_bytes: Resident size of the whole process.
-        timeout_seconds: For start, loading and all requests.
+        memory_bytes: Resident size of the whole process and what it starts; it is stopped when it takes more.
+        latency_p50_seconds: For one row; ``None``: no limit.
+        size_bytes: Of the model's files; ``None``: no limit.
+        timeout_seconds: For start, loading and all requests; it is stopped when it takes longer.
     """
 
     latency_p99_seconds: float
     memory_bytes: int
+    latency_p50_seconds: float | None = None
+    size_bytes: int | None = None
     timeout_seconds: float = 300.0
 
 
@@ -79,32 +83,47 @@ class Subject:
     predict: str = "mlcore.training.predict:predict_scores"
 
 
-def validate_infra(subject: Subject, requests: pa.Table, expected: Floats, limits: Limits) -> InfraVerdict:
-    """Load the model in a fresh process and ask it.
+Answers = Callable[[pa.Table], Floats]
+"""What the model says of rows where it was trained: a number, or some, a row."""
+
+
+def validate_infra(
+    subject: Subject, requests: pa.Table, answers: Answers, limits: Limits, *, logged: pa.Table | None = None
+) -> InfraVerdict:
+    """Load the model in a fresh process with only what serving needs, and ask it.
 
     A process that crashes, hangs or takes too much memory is a negative verdict, not an error.
 
     Args:
         subject: The model.
-        requests: Rows to ask for; see :func:`mlcore.deployment.requests.build_requests`.
-        expected: What the model answers where it was trained, a number or some a row. Asked for all requests at once
-            it must give these bits; asked row by row, these numbers.
+        requests: Rows to ask for; see :mod:`mlcore.deployment.requests`. They are asked all at once, one by one, and
+            over and over up to ten thousand rows.
+        answers: Asked last, of a model that has survived. Of all requests at once the fresh process must give these
+            bits; asked otherwise, these numbers.
         limits: What it may take.
+        logged: Requests that were served before; asked all at once.
     """
     scratch = Path(tempfile.mkdtemp(prefix="mlcore-infra-"))
     try:
+        size = sum(file.stat().st_size for file in subject.folder.rglob("*") if file.is_file())
         pq.write_table(requests, scratch / "requests.parquet")
+        if logged is not None:
+            pq.write_table(logged, scratch / "logged.parquet")
         job = {
             "model": str(subject.folder),
             "requests": str(scratch / "requests.parquet"),
+            "logged": None if logged is None else str(scratch / "logged.parquet"),
+            "batch_rows": BATCH_ROWS,
+            "memory_bytes": limits.memory_bytes,
             "load": subject.load,
             "predict": subject.predict,
         }
         (scratch / "job.json").write_text(json.dumps(job))
         failure = _run(scratch, limits)
         if failure:
-            return InfraVerdict(blessed=False, reasons=(f"blocked: {failure}",))
-        return _judge(scratch, expected, limits)
+            return InfraVerdict(blessed=False, reasons=(f"blocked: {failure}",), measurements={"size_bytes": size})
+        expected = [answers(requests)] if logged is None else [answers(requests), answers(logged)]
+        return _judge(scratch, expected, size, limits)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -120,12 +139,12 @@ def _run(scratch: Path, limits: Limits) -> str:
         try:
             failure = _watch(process, limits, deadline)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
+            process.wait()
     if failure or process.returncode == 0:
         return failure
-    return _crash(process.returncode, scratch / "stderr")
+    return _raised(scratch / ERROR_FILE) or _crash(process.returncode, scratch / "stderr")
 
 
 def _watch(process: subprocess.Popen[bytes], limits: Limits, deadline: float) -> str:
@@ -134,7 +153,7 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits, deadline: float) ->
             process.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:
             held = _resident(process.pid)
-            if held > limits.memory_bytes * _RUNAWAY:
+            if held > limits.memory_bytes:
                 return f"the model's process took {_mib(held)}, allowed {_mib(limits.memory_bytes)}, and was stopped"
             if time.monotonic() > deadline:
                 return f"the model did not answer within {limits.timeout_seconds:g} s"
@@ -143,10 +162,29 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits, deadline: float) ->
 
 
 def _resident(pid: int) -> int:
+    """Of a process and those it started."""
     try:
-        return int(psutil.Process(pid).memory_info().rss)
+        process = psutil.Process(pid)
+        return sum(_held(one) for one in (process, *process.children(recursive=True)))
     except psutil.Error:
         return 0
+
+
+def _held(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _raised(errors: Path) -> str:
+    """What loading or asking raised, in its own words."""
+    try:
+        found = json.loads(errors.read_text())
+    except (OSError, ValueError):
+        return ""
+    message = " ".join(str(found["message"]).split())[:_ERROR_TAIL]
+    return f"loading or asking the model raised {found['type']}: {message}"
 
 
 def _crash(code: int, errors: Path) -> str:
@@ -155,21 +193,30 @@ def _crash(code: int, errors: Path) -> str:
     return f"the model's process {how}" + (f": {quoted(tail, limit=_ERROR_TAIL)}" if tail else "")
 
 
-def _judge(scratch: Path, expected: Floats, limits: Limits) -> InfraVerdict:
+def _judge(scratch: Path, expected: Sequence[Floats], size: int, limits: Limits) -> InfraVerdict:
     report: dict[str, Any] = json.loads((scratch / REPORT_FILE).read_text())
-    latency = float(np.quantile(report["latencies_seconds"], 0.99, method="higher"))
+    p50, p99 = (float(np.quantile(report["latencies_seconds"], share, method="higher")) * 1000 for share in (0.5, 0.99))
     memory = int(report["peak_memory_bytes"])
-    scores = np.load(scratch / SCORES_FILE)
+    scores, batch = np.load(scratch / SCORES_FILE), np.load(scratch / BATCH_FILE)
     findings = [
-        _as_trained(scores, expected),
-        _one_by_one(np.load(scratch / SINGLE_FILE), scores),
-        _within("p99 latency of one row", latency * 1000, limits.latency_p99_seconds * 1000, "ms"),
+        _as_trained(scores, expected[0], "requests"),
+        _alike(np.load(scratch / SINGLE_FILE), scores, "asked one by one"),
+        _alike(batch, np.resize(scores, (BATCH_ROWS, *scores.shape[1:])), f"among {BATCH_ROWS:,} rows"),
+        *(_as_trained(np.load(scratch / LOGGED_FILE), found, "logged requests") for found in expected[1:]),
+        _within("p99 latency of one row", p99, limits.latency_p99_seconds * 1000, "ms"),
         _within("peak memory", memory / 2**20, limits.memory_bytes / 2**20, "MiB"),
     ]
+    if limits.latency_p50_seconds is not None:
+        findings.append(_within("p50 latency of one row", p50, limits.latency_p50_seconds * 1000, "ms"))
+    if limits.size_bytes is not None:
+        findings.append(_within("size of the model's files", size / 2**20, limits.size_bytes / 2**20, "MiB"))
     measurements = {
         "load_seconds": float(report["load_seconds"]),
-        "latency_p99_seconds": latency,
+        "latency_p50_seconds": p50 / 1000,
+        "latency_p99_seconds": p99 / 1000,
+        "rows_per_second": BATCH_ROWS / float(report["batch_seconds"]),
         "peak_memory_bytes": float(memory),
+        "size_bytes": float(size),
     }
     _LOG.info("infra validation measured %s", measurements)
     return InfraVerdict(
@@ -179,26 +226,26 @@ def _judge(scratch: Path, expected: Floats, limits: Limits) -> InfraVerdict:
     )
 
 
-def _as_trained(found: Floats, expected: Floats) -> Finding:
+def _as_trained(found: Floats, expected: Floats, what: str) -> Finding:
     """Bit for bit: the same rows, asked in the same way."""
-    problem = _unanswered(found, expected)
+    problem = _unanswered(found, expected, what)
     if problem:
         return False, problem
     other = _rows(found.view(np.uint64) != np.ascontiguousarray(expected, np.float64).view(np.uint64))
     if len(other):
-        return False, f"{_differing(found, expected, other)} from those where the model was trained"
-    return True, f"{len(expected)} requests have the answers of training, bit for bit"
+        return False, f"of {what}, {_differing(found, expected, other)} from those where the model was trained"
+    return True, f"{len(expected)} {what} have the answers of training, bit for bit"
 
 
-def _one_by_one(found: Floats, together: Floats) -> Finding:
+def _alike(found: Floats, together: Floats, how: str) -> Finding:
     """Nearly: linear algebra adds up a row alone in another order than a row among others."""
-    problem = _unanswered(found, together)
+    problem = _unanswered(found, together, "requests")
     if problem:
-        return False, f"asked one by one, {problem}"
+        return False, f"{how}, {problem}"
     other = _rows(np.abs(found - together) > _ROUNDING * np.maximum(1.0, np.abs(together)))
     if len(other):
-        return False, f"{_differing(found, together, other)} when asked one by one from when asked all at once"
-    return True, f"{len(together)} requests asked one by one have the answers of all at once"
+        return False, f"{_differing(found, together, other)} when {how} from when asked all at once"
+    return True, f"requests {how} have the answers of all at once"
 
 
 def _rows(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -206,11 +253,11 @@ def _rows(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.flatnonzero(marked.reshape(len(marked), -1).any(axis=1))
 
 
-def _unanswered(found: Floats, expected: Floats) -> str:
+def _unanswered(found: Floats, expected: Floats, what: str) -> str:
     if found.shape != expected.shape:
-        return f"{len(found)} answers to {len(expected)} requests"
+        return f"{len(found)} answers to {len(expected)} {what}"
     unsure = _rows(~np.isfinite(found))
-    return f"the answer to request {unsure[0]} is {found[unsure[0]]}" if len(unsure) else ""
+    return f"the answer to one of the {what}, number {unsure[0]}, is {found[unsure[0]]}" if len(unsure) else ""
 
 
 def _differing(found: Floats, expected: Floats, other: npt.NDArray[np.int64]) -> str:

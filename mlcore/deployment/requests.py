@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
@@ -10,6 +12,9 @@ SAMPLE_ROWS = 200
 _UNSEEN: Mapping[str, object] = {"string": "\u00bf never seen \u2603 ?", "large_string": "\u00bf never seen \u2603 ?"}
 _UNSEEN_INTEGER = -(2**53)
 _UNSEEN_FLOAT = -1e300
+_LARGE = 1e300
+_LONG_TEXT = 1_000
+_HARD_ROWS = 4
 
 
 def build_requests(examples: pa.Table, *, without: tuple[str, ...] = (), rows: int = SAMPLE_ROWS) -> pa.Table:
@@ -30,6 +35,36 @@ def build_requests(examples: pa.Table, *, without: tuple[str, ...] = (), rows: i
     if sample.num_rows:
         edges += [_forget(sample.slice(0, 1), name) for name in table.column_names]
     return pa.concat_tables([sample, *edges]).combine_chunks()
+
+
+def hard_requests(schema: pa.Schema) -> pa.Table:
+    """Rows that nobody would send on purpose: the largest and the smallest numbers, zeros, empty strings, NaN.
+
+    What has none of these, as a date has no NaN, is not known in that row.
+    """
+    rows = [[_hard(field.type, number) for field in schema] for number in range(_HARD_ROWS)]
+    return pa.table(
+        [pa.array([row[place] for row in rows], field.type) for place, field in enumerate(schema)], schema=schema
+    )
+
+
+def _hard(kind: pa.DataType, row: int) -> object:
+    """By row: the largest, the smallest, zero, NaN."""
+    if pa.types.is_floating(kind):
+        return (_LARGE, -_LARGE, 0.0, math.nan)[row]
+    if pa.types.is_integer(kind):
+        most = min(2 ** (kind.bit_width - 1) - 1, -_UNSEEN_INTEGER)
+        return (most, 0 if pa.types.is_unsigned_integer(kind) else -most, 0, None)[row]
+    if pa.types.is_boolean(kind):
+        return (True, False, False, None)[row]
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return ("\U0010ffff" * _LONG_TEXT, " ", "", None)[row]
+    if pa.types.is_date(kind):
+        return (date(9999, 12, 31), date(1, 1, 1), date(1970, 1, 1), None)[row]
+    if pa.types.is_timestamp(kind):
+        moments = (datetime(2262, 1, 1, tzinfo=UTC), datetime(1678, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
+        return (*moments, None)[row]
+    return None
 
 
 def _nothing_known(schema: pa.Schema) -> pa.Table:

@@ -281,7 +281,19 @@ PUSHER = Node(
 
 def retraining_graph(config: PipelineConfig) -> Graph:
     """New data to a push: what ``mlcore run`` and the DAG ``<name>`` do."""
-    return _looking_back(_retraining_graph(config), config)
+    return _looking_back(_trying_logged(_retraining_graph(config), config), config)
+
+
+def _trying_logged(graph: Graph, config: PipelineConfig) -> Graph:
+    """The graph with the logged requests of a pipeline that has a serving log asked before a push."""
+    if config.data.serving is None:
+        return graph
+    logged = FromNode(SERVING_EXAMPLE_GEN.name, part=Part.EVALUATION, optional=True)
+    nodes = [
+        replace(node, inputs={**node.inputs, "serving_examples": logged}) if node.name == INFRA_VALIDATOR.name else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _looking_back(graph: Graph, config: PipelineConfig) -> Graph:

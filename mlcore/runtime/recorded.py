@@ -20,8 +20,8 @@ from mlcore.errors import ConfigError, quoted
 from mlcore.runtime.pipeline import Approval, Baseline, Graph, Node
 from mlcore.runtime.provenance import Made
 
-_CODE, _LIBRARIES = "code", "libraries"
-"""Parameters that say what ran, and not what it was told to do."""
+_NOT_TOLD = ("code", "libraries", "candidate")
+"""Parameters that say what ran and for which model, and not what it was told to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +95,7 @@ def _component(node: Node, config: PipelineConfig, one: Made) -> Component | Spa
     as_of = str(execution.origin.get("as_of") or execution.started_at.isoformat())
     request = RunRequest(pipeline=config.name, run=execution.run, as_of=parse_moment(as_of))
     component = node.component(config, request)
+    component.candidate = node.candidate
     without = execution.parameters.get("without")
     component.without = tuple(map(str, without)) if isinstance(without, list) else ()
     return component
@@ -162,7 +163,7 @@ def _model(recorded: Mapping[str, Any], search_order: Json) -> Model:
 
 def _differences(was: Mapping[str, Json], now: Mapping[str, Json]) -> tuple[str, ...]:
     """What a component was told otherwise, down to the innermost key; what says which code ran is left out."""
-    told = {key: (was.get(key), now.get(key)) for key in was.keys() | now.keys() if key not in (_CODE, _LIBRARIES)}
+    told = {key: (was.get(key), now.get(key)) for key in was.keys() | now.keys() if key not in _NOT_TOLD}
     return tuple(words for key in sorted(told) for words in _inner(key, *told[key]))
 
 

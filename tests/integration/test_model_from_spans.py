@@ -9,7 +9,7 @@ import pytest
 
 from mlcore.config.model import Feature
 from mlcore.deployment.infra import Limits, Subject, validate_infra
-from mlcore.deployment.requests import build_requests
+from mlcore.deployment.requests import build_requests, hard_requests
 from mlcore.errors import DataError
 from mlcore.training.model import ModelMetadata, load_model, save_model
 from mlcore.training.predict import predict_scores
@@ -121,8 +121,9 @@ def test_model_answers_in_a_fresh_process_as_where_it_was_trained(spans, tmp_pat
     )
     save_model(folder, trained.pipeline, graph.to_json(), metadata)
     requests = build_requests(table, without=("late",))
+    requests = pa.concat_tables([requests, hard_requests(requests.schema)])
     expected = predict_scores(load_model(folder), requests)
     assert expected.tobytes() == predict_scores(trained.pipeline, requests).tobytes()
     limits = Limits(latency_p99_seconds=5, memory_bytes=2**31)
-    verdict = validate_infra(Subject(folder=folder), requests, expected, limits)
+    verdict = validate_infra(Subject(folder=folder), requests, lambda rows: expected, limits)
     assert verdict.blessed, verdict.reasons
