@@ -68,7 +68,7 @@ class Column:
         first = self._sums("sum").doubled(windows.start, windows.stop)
         second = self._sums("squares").doubled(windows.start, windows.stop)
         variance, exponents = _variance(number, first, second)
-        return _known(scaled(np.sqrt(variance), exponents >> 1), count > 1)  # exponents are multiples of 32
+        return _known(scaled(np.sqrt(variance), exponents >> 1), count > 1)
 
     def least(self, windows: Windows) -> pa.Array:
         """The smallest value."""

@@ -120,6 +120,9 @@ class _Made:
 
     def column(self, one: HistoryColumn) -> pa.Array:
         """The values of one column, missing where a row has no key."""
+        return self._past(one.by).placed(self._in_order(one))
+
+    def _in_order(self, one: HistoryColumn) -> pa.Array:
         windows, past = self._windows_of(one), self._past(one.by)
         if one.column is None:
             return pa.array(windows.lengths, mask=~past.keyed)

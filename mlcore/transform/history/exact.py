@@ -38,7 +38,7 @@ class RangeSums:
     def __init__(self, parts: Sequence[tuple[Ints, Ints | None]]) -> None:
         self._whole = _whole(parts)
         self._base, limbs = (0, [_running(self._whole)]) if self._whole is not None else _limbs(parts)
-        self._limbs = [*limbs, np.zeros_like(limbs[0]), np.zeros_like(limbs[0])]  # room to carry into
+        self._limbs = limbs
 
     @classmethod
     def of_values(cls, values: Floats | Ints) -> RangeSums:
@@ -71,7 +71,15 @@ class RangeSums:
         return found, exponents
 
     def doubled(self, start: Ints, stop: Ints) -> tuple[Floats, Floats, Ints]:
-        """Each range's sum as two floats that are to be added, to about 100 bits, and a binary exponent of both."""
+        """Each range's sum as two floats that are to be added, to about 100 bits, and a binary exponent of both.
+
+        The exponents are even.
+        """
+        if self._whole is not None:
+            whole = self._limbs[0][stop] - self._limbs[0][start]
+            nearest = whole.astype(np.float64)
+            rest = (whole - nearest.astype(np.int64)).astype(np.float64)
+            return nearest, rest, np.zeros(len(start), np.int64)
         high, low, exponents = np.empty(len(start)), np.empty(len(start)), np.empty(len(start), np.int64)
         for block in _blocks(len(start)):
             sign, limbs, top = self._leading(start[block], stop[block])
@@ -101,12 +109,12 @@ class RangeSums:
 
         The last piece stands for all that follow: its lowest bit is set where any of them is not zero.
         """
-        limbs = [running[stop] - running[start] for running in self._limbs]
+        zero = np.zeros(len(start), np.int64)
+        limbs = [*(running[stop] - running[start] for running in self._limbs), zero, zero]  # with room to carry into
         _carry(limbs)
         negative = limbs[-1] < 0
         limbs = [np.where(negative, -limb, limb) for limb in limbs]
         _carry(limbs)
-        zero = np.zeros(len(start), np.int64)
         stacked = np.stack([zero, zero, zero, *limbs]).view(np.uint64)
         filled = stacked != 0
         top = len(stacked) - 1 - np.argmax(filled[::-1], axis=0)

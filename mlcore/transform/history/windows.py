@@ -37,19 +37,21 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Past rows in order of key and moment, and the rows that look at them.
+    """Past rows, and the rows that look at them, both in order of key and moment.
 
     Attributes:
         order: Numbers of the past rows, in that order; those that no row can see are left out.
         places: Key and moment of each of these as one number: equal where both are, ascending.
-        keyed: Which rows have a whole key, and a moment.
-        codes: Of each row, the number of its key; 0 where it has none.
-        moments: Of each row, in microseconds since 1970.
+        rows: Numbers of the rows that look, in that order.
+        keyed: Which of them, in that order, have a whole key, and a moment.
+        codes: Of each, in that order, the number of its key; 0 where it has none.
+        moments: Of the rows as they were given, in microseconds since 1970.
         known_moments: Moments of past rows, each once, ascending: what places are made of.
     """
 
     order: Ints
     places: Ints
+    rows: Ints
     keyed: Mask
     codes: Ints
     moments: Ints
@@ -65,7 +67,7 @@ class Past:
         event_timestamp: str,
         over: timedelta,
     ) -> Past:
-        """The past rows in order.
+        """The rows in order.
 
         Args:
             rows: Columns of the rows that look.
@@ -86,29 +88,36 @@ class Past:
             visible &= (seen >= moments.min() - over // _MICROSECOND) & (seen < moments.max())
         numbers = np.flatnonzero(visible)
         known, ranks = _ranked(seen[numbers])
-        places = seen_codes[numbers] * max(len(known), 1) + ranks
-        order = np.argsort(places, kind="stable")
+        order = _in_order(seen_codes[numbers], ranks, count)
+        looking = _in_order(np.maximum(codes, 0), moments, count)
         return cls(
             order=numbers[order],
-            places=places[order],
-            keyed=codes >= 0,
-            codes=np.maximum(codes, 0),
+            places=seen_codes[numbers[order]] * max(len(known), 1) + ranks[order],
+            rows=looking,
+            keyed=codes[looking] >= 0,
+            codes=np.maximum(codes[looking], 0),
             moments=moments,
             known_moments=known,
         )
 
     def windows(self, *, over: timedelta, delay: timedelta) -> Windows:
         """What each row sees: moments of ``[its own - over, its own - delay]``, its own never among them."""
-        known = self.known_moments
+        known = self.known_moments  # moments come mostly in order, and are looked for in far less time then
         first = np.searchsorted(known, self.moments - over // _MICROSECOND)
         after = np.searchsorted(known, self.moments)
         if delay:
             after = np.searchsorted(known, self.moments - delay // _MICROSECOND, side="right")
         base = self.codes * max(len(known), 1)
-        start = np.searchsorted(self.places, base + first)
-        stop = np.maximum(np.searchsorted(self.places, base + after), start)
+        start = np.searchsorted(self.places, base + first[self.rows])
+        stop = np.maximum(np.searchsorted(self.places, base + after[self.rows]), start)
         stop[~self.keyed] = start[~self.keyed]
         return Windows(start=start, stop=stop)
+
+    def placed(self, values: pa.Array) -> pa.Array:
+        """Values of the rows in order, as the rows were given."""
+        places = np.empty(len(self.rows), np.int64)
+        places[self.rows] = np.arange(len(self.rows))
+        return values.take(pa.array(places))
 
 
 def _microseconds(column: pa.Array) -> Ints:
@@ -149,11 +158,28 @@ def _fewer(codes: Ints) -> tuple[Ints, int]:
     return numbers - missing, len(found) - missing
 
 
-def _ranked(values: Ints) -> tuple[Ints, Ints]:
-    """The different values in order, and which of them each is."""
-    encoded = pa.array(values).dictionary_encode()
-    found = encoded.dictionary.to_numpy()
-    order = np.argsort(found)
-    ranks = np.empty(len(found), np.int64)
-    ranks[order] = np.arange(len(found))
-    return found[order], ranks[encoded.indices.to_numpy()]
+def _ranked(moments: Ints) -> tuple[Ints, Ints]:
+    """The different moments in order, and which of them each is."""
+    order = _by_moment(moments)
+    ordered = moments[order]
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    ranks = np.empty(len(ordered), np.int64)
+    ranks[order] = np.cumsum(first) - 1
+    return ordered[first], ranks
+
+
+def _by_moment(moments: Ints) -> Ints:
+    """Their order; rows mostly come in it."""
+    if len(moments) == 0 or np.all(moments[1:] >= moments[:-1]):
+        return np.arange(len(moments))
+    return np.argsort(moments, kind="stable")
+
+
+def _in_order(codes: Ints, moments: Ints, count: int) -> Ints:
+    """The order by code, then by moment; digits of 16 bits are sorted without a comparison."""
+    order = _by_moment(moments)
+    for shift in range(0, max(count - 1, 0).bit_length(), 16):
+        digits = ((codes >> shift) & 0xFFFF).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    return order
