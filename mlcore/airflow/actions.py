@@ -21,6 +21,7 @@ from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from mlcore.airflow.dags import TAG
+from mlcore.airflow.naming import ACTION_PREFIX
 from mlcore.airflow.operators import airflow_run
 from mlcore.config.loader import pipeline_names
 from mlcore.config.settings import Settings
@@ -136,7 +137,7 @@ ACTIONS = {
     ),
     "reject": _Action(doc="Say no to a version that waits for approval.", run=_reject, version=True),
 }
-GC_DAG = "models_gc_dry_run"
+GC_DAG = f"{ACTION_PREFIX}gc_dry_run"
 _GC_DOC = "Show in the task's log what `mlcore gc --yes` would remove. Nothing is removed."
 
 
@@ -146,7 +147,7 @@ def build_registry_dags() -> dict[str, DAG]:
     Called at the top level of a DAG file it also registers them with Airflow.
     """
     names = list(pipeline_names(Settings.from_environ(os.environ).pipelines))
-    dags = [_dag(f"models_{name}", action.doc, _params(action, names)) for name, action in ACTIONS.items()]
+    dags = [_dag(f"{ACTION_PREFIX}{name}", action.doc, _params(action, names)) for name, action in ACTIONS.items()]
     for dag, name in zip(dags, ACTIONS, strict=True):
         with dag:  # which is also what makes Airflow see it
             RegistryOperator(task_id=name, action=name)

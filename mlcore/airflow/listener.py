@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
-from mlcore.airflow.naming import pipeline_of
+from mlcore.airflow.naming import ACTION_PREFIX, pipeline_of
 from mlcore.alerts.outbox import Outbox
 from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
@@ -56,10 +56,15 @@ def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
 
 
 def _mirror(dag_run: DagRun) -> None:
-    """Start a process that mirrors the run's pipeline, where it is mirrored and none is about to look."""
+    """Start a process that mirrors the run's pipeline, where it is mirrored and none is about to look.
+
+    That is also the pipeline that somebody moved an alias of.
+    """
     try:
         settings = Settings.from_environ(os.environ)
         pipeline = pipeline_of(dag_run.dag_id, settings)
+        if pipeline is None and dag_run.dag_id.startswith(ACTION_PREFIX):
+            pipeline = pipeline_of(str((dag_run.conf or {}).get("pipeline", "")), settings)
         tracking = find_pipeline(settings.pipelines, pipeline).tracking if pipeline else None
         if pipeline is None or tracking is None or tracking.mlflow is None:
             return

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mlcore.config.settings import Settings
 
+ACTION_PREFIX = "models_"
+"""Of the DAGs that do something to a pipeline's registered models; they are told which one."""
+
 MONITOR_SUFFIX = "_monitor"
 RETRAIN_PREFIX = "retrain__"
 _MONITOR_RUN_PREFIX = "monitor__"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -149,3 +150,15 @@ def mirror_after(config: PipelineConfig) -> None:
     if process.returncode:
         why = said.decode(errors="replace").strip() or f"the mirror ended with exit code {process.returncode}"
         notes.print(f"not in MLflow yet, all else is done: {why}", style="yellow", markup=False, highlight=False)
+
+
+def mirror_later(config: PipelineConfig, home: Path) -> None:
+    """:func:`mirror_after`, not waited for: what it says is in ``logs/mlflow.log``."""
+    if config.tracking is None or config.tracking.mlflow is None:
+        return
+    logs = home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / "mlflow.log").open("ab") as log:
+        start_mirror(
+            config.name, seconds=config.tracking.mlflow.max_wait.total_seconds(), stdout=log, stderr=log, detached=True
+        )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlcore.cli.context import console, session, settings
+from mlcore.cli.mlflow import mirror_later
 from mlcore.config.loader import find_pipeline
 
 if TYPE_CHECKING:
     from mlcore.registry.records import ModelVersion
+    from mlcore.runtime.session import Session
 
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
 Version = Annotated[int, typer.Argument(help="Number of the model version.", min=1)]
@@ -42,8 +45,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make the previous champion the champion again, at once; what is rolled back from does not return by itself."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with moving(pipeline) as stores:
         before, after = stores.registry.rollback(pipeline, to, actor=_actor(), reason=reason, expect=expect)
     _moved(pipeline, before, after, as_json=as_json)
 
@@ -56,16 +58,14 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a registered version the champion by name, also over one that was trained on newer data."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with moving(pipeline) as stores:
         before, after = stores.registry.promote(pipeline, version, actor=_actor(), reason=reason, expect=expect)
     _moved(pipeline, before, after, as_json=as_json)
 
 
 def pin(pipeline: PipelineName, reason: Reason, expect: Expect = None, as_json: AsJson = False) -> None:
     """Keep the champion where it is: runs go on, their pushes are recorded and withheld."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with moving(pipeline) as stores:
         made = stores.registry.pin(pipeline, actor=_actor(), reason=reason, expect=expect)
     say = f"version {made.version} of {pipeline} stays champion until: mlcore models unpin {pipeline}"
     _say({"pipeline": pipeline, "pinned": made.version}, say, as_json=as_json)
@@ -73,8 +73,7 @@ def pin(pipeline: PipelineName, reason: Reason, expect: Expect = None, as_json: 
 
 def unpin(pipeline: PipelineName, reason: Reason = "unpinned by hand", as_json: AsJson = False) -> None:
     """Let the champion be replaced again; the next push may do so."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with moving(pipeline) as stores:
         was = stores.registry.unpin(pipeline, actor=_actor(), reason=reason)
     say = f"version {was.version} of {pipeline} is no longer pinned"
     _say({"pipeline": pipeline, "unpinned": was.version}, say, as_json=as_json)
@@ -93,8 +92,7 @@ def reject(pipeline: PipelineName, version: Version, reason: Reason, as_json: As
 def _decide(pipeline: str, version: int, reason: str, *, approved: bool, as_json: bool) -> None:
     from mlcore.runtime.approval import decide
 
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with moving(pipeline) as stores:
         push = decide(stores, pipeline, version, approved=approved, actor=_actor(), reason=reason)
     document = {"pipeline": pipeline, "version": version, "approved": approved, "outcome": push.outcome.value}
     said = f"version {version} of {pipeline} is {'approved' if approved else 'rejected'}"
@@ -110,8 +108,7 @@ def set_alias(
     as_json: AsJson = False,
 ) -> None:
     """Put an alias to a version; the champion is moved by promote and rollback."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with moving(pipeline) as stores:
         was = stores.registry.set_alias(pipeline, alias, version, actor=_actor(), reason=reason, expect=expect)
     at = "nowhere" if was is None else f"at version {was}"
     document = {"pipeline": pipeline, "alias": alias, "version": version, "was": was}
@@ -126,11 +123,19 @@ def remove_alias(
     as_json: AsJson = False,
 ) -> None:
     """Take an alias away; its history stays."""
-    find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with moving(pipeline) as stores:
         was = stores.registry.remove_alias(pipeline, alias, actor=_actor(), reason=reason, expect=expect)
     document = {"pipeline": pipeline, "alias": alias, "version": None, "was": was}
     _say(document, f"{alias} of {pipeline} is removed, was at version {was}", as_json=as_json)
+
+
+@contextmanager
+def moving(pipeline: str) -> Iterator[Session]:
+    """The stores, for something that moves an alias of a pipeline; its mirror is told afterwards, out of the way."""
+    config = find_pipeline(settings().pipelines, pipeline)
+    with session() as stores:
+        yield stores
+        mirror_later(config, settings().home)
 
 
 def _moved(pipeline: str, before: ModelVersion | None, after: ModelVersion, *, as_json: bool) -> None:

@@ -11,7 +11,12 @@ GRACE_SECONDS = 15.0
 
 
 def start_mirror(
-    pipeline: str, *, seconds: float, stdout: int | IO[bytes] | None = None, stderr: int | IO[bytes] | None = None
+    pipeline: str,
+    *,
+    seconds: float,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+    detached: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start ``mlcore mlflow sync`` for a pipeline, with this process's environment; it ends by itself.
 
@@ -20,6 +25,9 @@ def start_mirror(
         seconds: After which it puts off what is left.
         stdout: As of ``subprocess.Popen``.
         stderr: Likewise.
+        detached: Whether it goes on when this process's terminal is closed or told to stop.
     """
     command = [sys.executable, "-m", "mlcore.cli.main", "mlflow", "sync", pipeline, "--at-most", f"{seconds:g}"]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)  # noqa: S603 - ours
+    return subprocess.Popen(  # noqa: S603 - ours
+        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=detached
+    )

@@ -162,8 +162,9 @@ def test_what_mlflow_loads_answers_as_our_champion_bit_for_bit(ran_twice: Projec
     assert len(before.predict(before.input_example)) == len(before.input_example)
     with ran_twice.session() as session:
         session.registry.rollback("tiny", actor="me", reason="test")
-    assert mirrored.check() != ()
-    assert mirrored.sync() == Synced(moves=2)
+        session.registry.set_alias("tiny", "shadow", 2, actor="me", reason="test")
+    assert len(mirrored.check()) == 3
+    assert mirrored.sync() == Synced(moves=3)
     assert mirrored.check() == ()
     after = mirrored.load().predict(rows.to_pandas())
     assert np.array_equal(after, mirrored.scores(rows))
@@ -319,14 +320,15 @@ def test_mlflow_run_starts_a_retraining(ran: Project, server: str, monkeypatch: 
 def test_a_run_of_airflow_is_mirrored_by_a_process_of_its_own(
     ran: Project, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The listener starts it and does not wait; of a pipeline without tracking it starts none."""
+    """The listener starts it and does not wait, also when aliases were moved; without tracking it starts none."""
     for name, value in {**ran.environ, "MLFLOW_TRACKING_URI": server}.items():
         monkeypatch.setenv(name, value)
-    ended = SimpleNamespace(dag_id="tiny", run_id="scheduled__2024-01-10")
+    ended = SimpleNamespace(dag_id="tiny", run_id="scheduled__2024-01-10", conf=None)
     listener.on_dag_run_success(ended, "")
     assert listener._mirrors == {}
     mirrored = Mirrored(ran, server)
-    listener.on_dag_run_success(ended, "")
+    moved = SimpleNamespace(dag_id="models_rollback", run_id="manual__1", conf={"pipeline": "tiny"})
+    listener.on_dag_run_success(moved, "")
     (process,) = listener._mirrors.pop("tiny")
     assert process.wait(120) == 0
     assert mirrored.check() == ()
