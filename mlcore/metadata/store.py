@@ -42,6 +42,7 @@ class MetadataStore:
 
     def __init__(self, engine: Engine, url: str) -> None:
         self._engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._url = url
 
     @classmethod
@@ -68,6 +69,12 @@ class MetadataStore:
     def begun(self) -> Iterator[Connection]:
         """One transaction, with outages told in words."""
         with reporting(self._url), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _at_once(self) -> Iterator[Connection]:
+        """A connection on which one statement is a transaction: neither BEGIN nor COMMIT is waited for."""
+        with reporting(self._url), self._autocommit.connect() as connection:
             yield connection
 
     @contextmanager
@@ -250,11 +257,7 @@ class MetadataStore:
         """
         if not executions:
             return ()
-        with self.begun() as connection:
-            fingerprints = [new.fingerprint for new, _ in executions if new.fingerprint]
-            if fingerprints:
-                dead = execution.c.fingerprint.in_(fingerprints)
-                writes.close_executions(connection, dead, ExecutionState.CANCELED)
+        with self._at_once() as connection:
             return writes.insert_executions(connection, executions, ExecutionState.RUNNING)
 
     def publish(
@@ -270,11 +273,12 @@ class MetadataStore:
             AlreadyPublished: An equal execution was first.
             MetadataError: One of the executions is no longer running.
         """
+        if on_commit is None:
+            with self._at_once() as connection:
+                return writes.publish(connection, results)
         with self.begun() as connection:
-            published = writes.insert_outputs(connection, results)
-            writes.complete(connection, [result.execution_id for result in results])
-            if on_commit is not None:
-                on_commit(connection)
+            published = writes.publish(connection, results)
+            on_commit(connection)
         return published
 
     def record_cached(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DBAPIError
 
 from mlcore.core.types import (
     Artifact,
     ArtifactState,
     ArtifactType,
-    ContextType,
     EventType,
     Execution,
     ExecutionState,
@@ -22,13 +22,16 @@ from mlcore.core.types import (
     NewExecution,
 )
 from mlcore.errors import MetadataError
+from mlcore.metadata.engine import sqlstate
 from mlcore.metadata.locks import lock_key
-from mlcore.metadata.records import Publication, artifact_row, to_artifact, to_execution
-from mlcore.metadata.tables import artifact, association, attribution, context, event, execution, execution_cache
+from mlcore.metadata.records import Publication, artifact_row, to_artifact
+from mlcore.metadata.tables import artifact, event, execution
 
 UNDER_WAY = (ExecutionState.NEW.value, ExecutionState.RUNNING.value)
 _ERROR_LIMIT = 4_000
 _DIED = "its process died"
+_NOT_RUNNING, _TAKEN = "ML001", "ML002"
+"""What the function ``mlcore_publish`` raises."""
 
 Begun = tuple[NewExecution, Mapping[str, Sequence[int]]]
 """An execution with the ids of its inputs, by input name, in order."""
@@ -65,52 +68,40 @@ def close_executions(connection: Connection, which: Any, state: ExecutionState, 
 def insert_executions(
     connection: Connection, executions: Sequence[Begun], state: ExecutionState
 ) -> tuple[Execution, ...]:
-    """Executions with their INPUT events, in the contexts of their pipeline and run."""
-    rows = [_execution_row(new, state) for new, _ in executions]
-    inserted = connection.execute(insert(execution).returning(execution, sort_by_parameter_order=True), rows).all()
-    recorded = tuple(to_execution(row) for row in inserted)
-    insert_events(
-        connection,
-        [(new.id, inputs) for new, (_, inputs) in zip(recorded, executions, strict=True)],
-        EventType.INPUT,
+    """Executions with their INPUT events, in the contexts of their pipeline and run.
+
+    Of RUNNING ones, earlier ones of the same fingerprints that still say so are closed first.
+    """
+    given = [_execution_row(new) | {"inputs": dict(inputs)} for new, inputs in executions]
+    rows = connection.exec_driver_sql(
+        "SELECT made, began, ended FROM mlcore_begin(%s::jsonb, %s)", (json.dumps(given), state.value)
+    ).all()
+    return tuple(
+        Execution(
+            id=made,
+            component=new.component,
+            pipeline=new.pipeline,
+            run=new.run,
+            fingerprint=new.fingerprint,
+            state=state,
+            started_at=began,
+            finished_at=ended,
+            parameters=new.parameters,
+            origin=new.origin,
+        )
+        for (new, _), (made, began, ended) in zip(executions, rows, strict=True)
     )
-    contexts = _contexts(connection, {(found.pipeline, found.run) for found in recorded})
-    links = [
-        {"context_id": context_id, "execution_id": found.id}
-        for found in recorded
-        for context_id in contexts[found.pipeline, found.run]
-    ]
-    connection.execute(insert(association), links)
-    return recorded
 
 
-def _execution_row(new: NewExecution, state: ExecutionState) -> dict[str, Any]:
+def _execution_row(new: NewExecution) -> dict[str, Any]:
     return {
         "component": new.component,
         "pipeline": new.pipeline,
         "run": new.run,
         "fingerprint": new.fingerprint,
-        "state": state.value,
         "parameters": dict(new.parameters),
         "origin": dict(new.origin),
-        "finished_at": None if state is ExecutionState.RUNNING else datetime.now(UTC),
     }
-
-
-def _contexts(connection: Connection, runs: set[tuple[str, str]]) -> dict[tuple[str, str], list[int]]:
-    """The ids of the pipeline's and the run's context of each run, made when they are new."""
-    names = {
-        (pipeline, run): [(ContextType.PIPELINE.value, pipeline), (ContextType.RUN.value, f"{pipeline}/{run}")]
-        for pipeline, run in runs
-    }
-    wanted = sorted({name for pair in names.values() for name in pair})
-    query = select(context).where(tuple_(context.c.type, context.c.name).in_(wanted))
-    ids = {(row.type, row.name): row.id for row in connection.execute(query)}
-    if len(ids) < len(wanted):
-        rows = [{"type": type_, "name": name} for type_, name in wanted if (type_, name) not in ids]
-        connection.execute(upsert(context).values(rows).on_conflict_do_nothing(constraint="context_name"))
-        ids = {(row.type, row.name): row.id for row in connection.execute(query)}
-    return {run: [ids[name] for name in pair] for run, pair in names.items()}
 
 
 def insert_events(
@@ -150,66 +141,73 @@ def hold_outputs(connection: Connection, pipeline: str, artifact_ids: Sequence[i
         )
 
 
-def insert_outputs(connection: Connection, results: Sequence[Publication]) -> list[dict[str, tuple[Artifact, ...]]]:
-    """LIVE artifacts with their OUTPUT events, in the contexts of the executions that made them."""
-    flat = [
-        (result.execution_id, key, new) for result in results for key, news in result.outputs.items() for new in news
-    ]
-    if not flat:
-        return [{} for _ in results]
-    rows = [artifact_row(new, ArtifactState.LIVE) for _, _, new in flat]
-    inserted = connection.execute(insert(artifact).returning(artifact, sort_by_parameter_order=True), rows).all()
-    by_execution: dict[int, dict[str, list[Artifact]]] = {result.execution_id: defaultdict(list) for result in results}
-    for (execution_id, key, _), row in zip(flat, inserted, strict=True):
-        by_execution[execution_id][key].append(to_artifact(row))
-    ids = [
-        (id_, {key: [made.id for made in found] for key, found in keys.items()}) for id_, keys in by_execution.items()
-    ]
-    insert_events(connection, ids, EventType.OUTPUT)
-    links = (
-        select(association.c.context_id, event.c.artifact_id)
-        .join(event, event.c.execution_id == association.c.execution_id)
-        .where(event.c.artifact_id.in_([row.id for row in inserted]), event.c.type == EventType.OUTPUT.value)
-    )
-    connection.execute(insert(attribution).from_select(["context_id", "artifact_id"], links))
-    return [{key: tuple(found) for key, found in by_execution[result.execution_id].items()} for result in results]
+def publish(connection: Connection, results: Sequence[Publication]) -> list[dict[str, tuple[Artifact, ...]]]:
+    """LIVE artifacts with their OUTPUT events, in the contexts of the executions that made them, which are COMPLETE.
 
-
-def complete(connection: Connection, execution_ids: Sequence[int]) -> None:
-    """Close executions as COMPLETE and let their fingerprints find them.
+    Their fingerprints find them from now on.
 
     Raises:
         MetadataError: One is no longer running.
         AlreadyPublished: An equal one was first.
     """
-    closed = connection.execute(
-        update(execution)
-        .where(execution.c.id.in_(execution_ids), execution.c.state == ExecutionState.RUNNING.value)
-        .values(state=ExecutionState.COMPLETE.value, finished_at=func.clock_timestamp())
-        .returning(execution.c.id, execution.c.fingerprint)
-    ).all()
-    if len(closed) != len(set(execution_ids)):
+    given = [{"execution": result.execution_id, "outputs": _output_rows(result)} for result in results]
+    try:
+        rows = connection.exec_driver_sql(
+            "SELECT made, created FROM mlcore_publish(%s::jsonb)", (json.dumps(given),)
+        ).all()
+    except DBAPIError as error:
+        _refused(error)
+        raise
+    ids = iter(rows)
+    return [
+        {key: tuple(_published(new, *next(ids)) for new in news) for key, news in result.outputs.items()}
+        for result in results
+    ]
+
+
+def _output_rows(result: Publication) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": key,
+            "index": index,
+            "type": new.type.value,
+            "uri": new.uri,
+            "digest": new.digest,
+            "pipeline": new.pipeline,
+            "span_start": new.span.start.isoformat() if new.span else None,
+            "span_end": new.span.end.isoformat() if new.span else None,
+            "properties": dict(new.properties),
+        }
+        for key, news in result.outputs.items()
+        for index, new in enumerate(news)
+    ]
+
+
+def _published(new: NewArtifact, made: int, created: datetime) -> Artifact:
+    return Artifact(
+        id=made,
+        type=new.type,
+        uri=new.uri,
+        digest=new.digest,
+        pipeline=new.pipeline,
+        state=ArtifactState.LIVE,
+        created_at=created,
+        span=new.span,
+        properties=new.properties,
+    )
+
+
+def _refused(error: DBAPIError) -> None:
+    detail = getattr(getattr(error.orig, "diag", None), "message_detail", None)
+    execution_id = int(detail) if detail else None
+    if sqlstate(error) == _NOT_RUNNING:
         raise MetadataError(
             "an execution to publish is no longer running",
-            where=f"execution {min(set(execution_ids) - {row.id for row in closed})}",
+            where=f"execution {execution_id}",
             next_step="it was taken for dead and closed, and another may run in its place; run again",
-        )
-    rows = [{"fingerprint": row.fingerprint, "execution_id": row.id} for row in closed if row.fingerprint]
-    if rows:
-        _insert_cache(connection, sorted(rows, key=lambda row: str(row["fingerprint"])))
-
-
-def _insert_cache(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    added = connection.scalars(
-        upsert(execution_cache)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["fingerprint"])
-        .returning(execution_cache.c.fingerprint)
-    ).all()
-    taken = [row["fingerprint"] for row in rows if row["fingerprint"] not in set(added)]
-    if taken:
-        query = select(execution_cache.c.execution_id).where(execution_cache.c.fingerprint == taken[0])
-        raise already_published(connection.scalar(query))
+        ) from error
+    if sqlstate(error) == _TAKEN:
+        raise already_published(execution_id) from error
 
 
 def already_published(execution_id: int | None) -> AlreadyPublished:
