@@ -74,7 +74,7 @@ class Asked:
         middle, high = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
         return (
             f"{len(ordered) / wall:8.1f} a second, median {middle * 1e3:7.2f} ms, p99 {high * 1e3:7.2f} ms,"
-            f" failed {sum(self.failed.values())}, versions {dict(self.versions)}"
+            f" failed {dict(self.failed) or 0}, versions {dict(self.versions)}"
         )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from mlcore.cli.context import notes, settings
 from mlcore.config.loader import find_pipeline
+from mlcore.errors import PlatformError
 from mlcore.registry.names import CHAMPION
 
 TOKENS = "MLCORE_SERVE_TOKENS"
@@ -58,6 +60,8 @@ def serve(
         waiting_rows=max_waiting,
     )
     choices.check()
+    if find_spec("uvicorn") is None or find_spec("prometheus_client") is None:
+        raise PlatformError("what a server needs is not installed", next_step="pip install 'mlcore[serving]'")
     with ensure_database(found) as url:
         os.environ["MLCORE_DATABASE_URL"] = url
         notes.print(f"serving {model} of {pipeline} on http://{host}:{port}/docs", highlight=False)

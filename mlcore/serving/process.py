@@ -81,6 +81,7 @@ def serve(choices: Choices) -> None:
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=30,
+            timeout_keep_alive=75,  # longer than the proxies in front keep theirs
         )
 
 
