@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from mlcore.config.fields import Delay, Duration, Length, Name, Pattern, Section
 from mlcore.config.history import History
 from mlcore.config.sources import Source
-from mlcore.core.window import Grain, check_grain
+from mlcore.core.window import Grain, check_grain, in_words
 from mlcore.errors import WindowError
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -244,12 +244,12 @@ class Data(Section):
         for name, one in self.history.items():
             if name in self.columns or name == label.name:
                 raise ValueError(f"history.{name}: there is a column of this name already")
+            if label.column in one.by:
+                raise ValueError(f"history.{name}.by: {label.column!r} is the label's: a row's own is not known")
             try:
                 one.gives(self.columns)
             except ValueError as error:
                 raise ValueError(f"history.{name}.{error}") from None
-            if label.column in one.by:
-                raise ValueError(f"history.{name}.by: {label.column!r} is the label's: a row's own is not known")
             if isinstance(self.split, ColumnSplit) and self.split.column in (one.column, *one.by):
                 raise ValueError(f"history.{name}: column {self.split.column!r} splits the rows: nothing is made of it")
             delay = one.known_after(outcome=label.column, label_delay=label.delay)
@@ -260,7 +260,8 @@ class Data(Section):
                 )
             if one.over <= delay:
                 raise ValueError(
-                    f"history.{name}.over: nothing of the last {one.over} is known, as values are known after {delay}"
+                    f"history.{name}.over: nothing of the last {in_words(one.over)} is known: values are known after"
+                    f" {in_words(delay)}"
                 )
         return self
 
