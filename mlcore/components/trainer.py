@@ -204,12 +204,13 @@ def read_training_rows(config: PipelineConfig, examples: Sequence[Path], columns
 
 def size_of(examples: Sequence[Path], columns: Sequence[str], *, features: int) -> Size:
     """How much the rows of some examples are: their number is known, the first ones tell how large one is."""
-    from mlcore.ingest.examples import count_rows, iter_batches
+    from mlcore.ingest.examples import iter_batches, row_groups
     from mlcore.training.memory import BLOCK_ROWS, Size
 
     first = next((one for one in iter_batches(examples, columns, batch_rows=BLOCK_ROWS) if one.num_rows), None)
     row_bytes = 0 if first is None else -(-first.nbytes // first.num_rows)
-    return Size(rows=count_rows(examples), row_bytes=row_bytes, features=features)
+    groups = row_groups(examples)
+    return Size(rows=sum(groups), group_rows=max(groups, default=0), row_bytes=row_bytes, features=features)
 
 
 def read_graph_of(inputs: Inputs) -> TransformGraph:

@@ -111,7 +111,7 @@ class Tuner(Component):
     def _fold(
         self, fitted: Sequence[Payload], judged: Sequence[Payload], by_span: Mapping[Span | None, Payload]
     ) -> Fold:
-        from mlcore.training.train import labelled_rows
+        from mlcore.training.train import judged_rows, labelled_rows
         from mlcore.training.tune import Fold
         from mlcore.transform.fitting import fit
         from mlcore.transform.specs import specs_of
@@ -127,9 +127,10 @@ class Tuner(Component):
         rows = [
             read_training_rows(self.config, [payload.path for payload in part], columns) for part in (fitted, judged)
         ]
+        _, before = labelled_rows(rows[0], transformer.transform_training, label=label, weights=weights)
         return Fold(
-            fitted=labelled_rows(rows[0], transformer.transform_training, label=label, weights=weights)[1],
-            judged=labelled_rows(rows[1], transformer.transform, label=label)[1],
+            fitted=before,
+            judged=judged_rows(rows[1], transformer.transform, label=label, weights=weights, fitted=before),
             mask=transformer.categorical_mask,
         )
 

@@ -116,24 +116,25 @@ def read_examples(folders: Sequence[Path], columns: Sequence[str] | None = None)
 def iter_batches(
     folders: Sequence[Path], columns: Sequence[str] | None = None, *, batch_rows: int = ROW_GROUP_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The same rows as :func:`read_examples`, never holding more than one row group."""
+    """The same rows as :func:`read_examples`, never holding more than one row group; no batch is of two of them."""
     for folder in folders:
         with _Opened(folder, columns or ()) as file:
-            yield from file.iter_batches(batch_size=batch_rows, columns=_list(columns), use_threads=False)
+            for group in range(file.num_row_groups):  # of all at once, memory grows with the file
+                yield from file.iter_batches(batch_rows, row_groups=[group], columns=_list(columns), use_threads=False)
 
 
-def count_rows(folders: Sequence[Path]) -> int:
-    """How many rows there are: no column is read.
+def row_groups(folders: Sequence[Path]) -> tuple[int, ...]:
+    """How many rows each row group of the folders has: no column is read.
 
     Raises:
         ArtifactMissing: A file is not there.
         ArtifactCorrupt: A file is no Parquet.
     """
-    rows = 0
+    found: list[int] = []
     for folder in folders:
         with _Opened(folder, ()) as file:
-            rows += file.metadata.num_rows
-    return rows
+            found += [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
+    return tuple(found)
 
 
 def _read(folder: Path, columns: Sequence[str] | None) -> pa.Table:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcore.errors import ModelError, quoted
+from mlcore.training.fit import Rows
 
 Task = Literal["binary", "multiclass", "regression"]
 _GREATER = frozenset({"roc_auc", "average_precision", "accuracy", "r2"})
@@ -42,23 +43,21 @@ class Objective:
     def greater_is_better(self) -> bool:
         return self.name in _GREATER
 
-    def of(self, model: Any, features: npt.NDArray[np.float64], labels: npt.NDArray[Any]) -> float:
-        """Its value of a fitted model.
+    def of(self, model: Any, rows: Rows) -> float:
+        """Its value of a fitted model on rows, each with its weight.
 
         Raises:
             ModelError: It is not defined on these rows, for instance because all are of one class.
         """
         try:
-            value = float(self._amount(model, features, labels) if not self.classes else self._class(
-                model, features, labels
-            ))  # fmt: skip
+            value = self._class(model, rows) if self.classes else self._amount(model, rows)
         except ValueError as error:
             raise self._undefined(str(error)) from error
         if not np.isfinite(value):
             raise self._undefined(f"it is {value}")
         return value
 
-    def _amount(self, model: Any, features: npt.NDArray[np.float64], labels: npt.NDArray[Any]) -> float:
+    def _amount(self, model: Any, rows: Rows) -> float:
         from sklearn import metrics
 
         found: dict[str, Callable[..., float]] = {
@@ -66,29 +65,30 @@ class Objective:
             "mae": metrics.mean_absolute_error,
             "r2": metrics.r2_score,
         }
-        return found[self.name](labels, model.predict(features))
+        return float(found[self.name](rows.labels, model.predict(rows.features), sample_weight=rows.weights))
 
-    def _class(self, model: Any, features: npt.NDArray[np.float64], labels: npt.NDArray[Any]) -> float:
+    def _class(self, model: Any, rows: Rows) -> float:
         from sklearn import metrics
 
+        labels, weighed = rows.labels, {"sample_weight": rows.weights}
         if self.name == "accuracy":
-            return float(metrics.accuracy_score(labels, model.predict(features)))
+            return float(metrics.accuracy_score(labels, model.predict(rows.features), **weighed))
         if not hasattr(model, "predict_proba"):
             raise ModelError(
                 f"{type(model).__name__} gives no probabilities for {self.name}",
                 where="model.tune.metric",
                 next_step="choose accuracy, or another estimator",
             )
-        shares = _aligned(model.predict_proba(features), model.classes_, self.classes)
+        shares = _aligned(model.predict_proba(rows.features), model.classes_, self.classes)
         if self.name == "log_loss":
-            return float(metrics.log_loss(labels, shares, labels=list(self.classes)))
+            return float(metrics.log_loss(labels, shares, labels=list(self.classes), **weighed))
         truth = (labels[:, None] == np.array(self.classes)).astype(np.float64)
         if self.name == "brier":
-            squared = ((shares - truth) ** 2).sum(axis=1).mean()
+            squared = np.average(((shares - truth) ** 2).sum(axis=1), weights=rows.weights)
             return float(squared / 2 if len(self.classes) == 2 else squared)
         ranked = metrics.roc_auc_score if self.name == "roc_auc" else metrics.average_precision_score
         columns = [1] if len(self.classes) == 2 else range(len(self.classes))
-        return float(np.mean([ranked(truth[:, column], shares[:, column]) for column in columns]))
+        return float(np.mean([ranked(truth[:, column], shares[:, column], **weighed) for column in columns]))
 
     def _undefined(self, reason: str) -> ModelError:
         return ModelError(

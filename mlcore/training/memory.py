@@ -9,6 +9,8 @@ from mlcore.errors import ConfigError, ModelError
 
 BLOCK_ROWS = 8192
 """Labelled rows of a block that ``partial_fit`` is given: fixed, because another number gives another model."""
+_READ_COPIES = 6
+"""Of a row group while its columns are read and decoded, as measured by ``benchmarks/training.py``."""
 _NUMBER = 8
 _COPIES = 2
 """Of the rows (those that were read, those with a label) and of the matrix (the transform's, the estimator's)."""
@@ -20,11 +22,13 @@ class Size:
 
     Attributes:
         rows: How many there are.
+        group_rows: Of the largest row group that they are read from.
         row_bytes: Of a row as it is read, in Arrow's form.
         features: Columns of the estimator's matrix.
     """
 
     rows: int
+    group_rows: int
     row_bytes: int
     features: int
 
@@ -38,8 +42,8 @@ class Size:
 
     @property
     def block_bytes(self) -> int:
-        """The same for one block."""
-        return self._bytes(min(self.rows, BLOCK_ROWS))
+        """The same for one block, and the row group of a file that its rows are read from."""
+        return self._bytes(min(self.rows, BLOCK_ROWS)) + _READ_COPIES * self.group_rows * self.row_bytes
 
     def _bytes(self, rows: int) -> int:
         return rows * (_COPIES * (self.row_bytes + _NUMBER * self.features) + 2 * _NUMBER)

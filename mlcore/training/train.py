@@ -18,7 +18,7 @@ from mlcore.training.fit import Rows, fit_estimator
 from mlcore.training.memory import BLOCK_ROWS
 from mlcore.training.start import Start, Way, way_of
 from mlcore.training.stream import Source, fit_streaming, labelled, no_label, scan
-from mlcore.training.weights import ClassCounts, RowWeights
+from mlcore.training.weights import ClassCounts, RowWeights, no_weight
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -225,6 +225,29 @@ def labelled_rows(
     kept, labels = _labelled(table, label)
     weighed = weights.of(kept, labels) if weights else None
     return kept, Rows(features=transform(kept), labels=labels, weights=weighed)
+
+
+def judged_rows(
+    table: pa.Table,
+    transform: Callable[[pa.Table], npt.NDArray[np.float64]],
+    *,
+    label: str,
+    weights: RowWeights | None,
+    fitted: Rows,
+) -> Rows:
+    """The rows that have a label, to judge a model by that was fitted on others, weighed as those are.
+
+    How much a class counts is told by the rows of both, so that none is unknown.
+
+    Raises:
+        DataError: No row has a label, a weight is none, or all are 0.
+    """
+    kept, labels = _labelled(table, label)
+    counts = ClassCounts.of(np.concatenate([fitted.labels, labels])) if weights and weights.classes else None
+    weighed = weights.of_some(kept, labels, counts) if weights else None
+    if weighed is not None and not np.any(weighed > 0):
+        raise no_weight()
+    return Rows(features=transform(kept), labels=labels, weights=weighed)
 
 
 def _check_holding(model: Any, holding: Calibrating | Measuring | None) -> None:

@@ -238,7 +238,7 @@ def _judged(search: Search, asked: Mapping[str, Json], fold: Fold) -> float:
     params = {**search.params, **asked}
     model = with_categories(resolve_estimator(search.estimator, params), params, fold.mask)
     fit_estimator(model, fold.fitted)
-    return search.objective.of(model, fold.judged.features, fold.judged.labels)
+    return search.objective.of(model, fold.judged)
 
 
 def _tell(study: Study, trial: Trial, result: TrialResult) -> None:

@@ -173,7 +173,7 @@ def test_estimators_that_stream_repeat_bit_for_bit(path, label):
 
 def test_memory_decides():
     """Without a limit, or below it, rows are fitted on at once; above it they are streamed, or that cannot be."""
-    size = Size(rows=1_000_000, row_bytes=100, features=20)
+    size = Size(rows=1_000_000, group_rows=50_000, row_bytes=100, features=20)
     assert size.bytes == 1_000_000 * (2 * 100 + 2 * 8 * 20 + 16)
     assert not needs_streaming(size, None, SGDClassifier)
     assert not needs_streaming(size, size.bytes, SGDClassifier)
@@ -186,6 +186,7 @@ def test_memory_decides():
     assert "SGDClassifier" in e.value.next_step
     with pytest.raises(ConfigError, match="a block of 8,192 rows by 20 features needs about"):
         needs_streaming(size, 1000, SGDClassifier)
+    assert size.block_bytes == 8192 * (2 * 100 + 2 * 8 * 20 + 16) + 6 * 50_000 * 100
     assert in_units(5) == "5 B"
 
 

@@ -1,12 +1,19 @@
 """The search for hyperparameters: repeatable, resumable, judged on what comes later."""
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
+import pyarrow as pa
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.tree import DecisionTreeClassifier
 
 from mlcore.errors import ArtifactCorrupt, ModelError
 from mlcore.training.fit import Rows
 from mlcore.training.losses import Objective
+from mlcore.training.train import judged_rows
 from mlcore.training.tune import Between, Fold, Memo, Search, folds_of, read_tuned, tune, write_tuned
+from mlcore.training.weights import RowWeights
 
 RIDGE = "sklearn.linear_model.Ridge"
 TREE = "sklearn.tree.DecisionTreeClassifier"
@@ -87,6 +94,47 @@ def test_every_metric_of_classes_can_be_searched_by(metric, classes):
     assert tuned.params["max_depth"] in (1, 2, 3, None)
     worst = {"log_loss": np.log(classes), "brier": 0.25 if classes == 2 else 2 / 3}.get(metric, 1 / classes)
     assert (tuned.value < worst) != search.objective.greater_is_better
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier", "roc_auc", "average_precision", "accuracy"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_row_that_weighs_twice_is_two_rows(metric, classes):
+    """Whole weights judge a model of classes as repeated rows do."""
+    model = DecisionTreeClassifier(max_depth=3).fit(*features_and_labels(0, classes))
+    check_weights(Objective(metric, tuple(range(classes))), model, make_rows(1, classes=classes))
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "r2"])
+def test_an_amount_that_weighs_twice_is_two(metric):
+    """Whole weights judge a model of amounts as repeated rows do."""
+    check_weights(Objective(metric), Ridge().fit(*features_and_labels(0, 0)), make_rows(1))
+
+
+def features_and_labels(seed, classes):
+    rows = make_rows(seed, classes=classes)
+    return rows.features, rows.labels
+
+
+def check_weights(objective, model, rows):
+    weights = np.random.default_rng(7).integers(0, 4, len(rows.labels))
+    index = np.repeat(np.arange(len(weights)), weights)
+    repeated = Rows(features=rows.features[index], labels=rows.labels[index], weights=None)
+    weighed = Rows(features=rows.features, labels=rows.labels, weights=weights.astype(float))
+    assert objective.of(model, weighed) == pytest.approx(objective.of(model, repeated), rel=1e-12)
+    assert objective.of(model, weighed) != pytest.approx(objective.of(model, rows), rel=1e-12)
+
+
+def test_judged_rows_are_weighed_as_those_fitted_on():
+    """A half-life goes on beyond the end of the fitted rows, and a class that is only judged has a weight too."""
+    end = datetime(2024, 1, 2, tzinfo=UTC)
+    at = pa.array([end - timedelta(days=1), end, end + timedelta(days=1)], pa.timestamp("us", "UTC"))
+    table = pa.table({"x": [1.0, 2.0, 3.0], "y": ["a", "b", "b"], "at": at})
+    weights = RowWeights(half_life=timedelta(days=1), timestamp="at", end=end, classes={"b": 3.0})
+    fitted = Rows(features=np.zeros((2, 1)), labels=np.array(["a", "a"]), weights=None)
+    transform = lambda rows: rows["x"].to_numpy()[:, None]  # noqa: E731
+    judged = judged_rows(table, transform, label="y", weights=weights, fitted=fitted)
+    assert judged.weights.tolist() == [0.5, 3.0, 6.0]
+    assert judged_rows(table, transform, label="y", weights=None, fitted=fitted).weights is None
 
 
 def test_failing_parameters_fail_their_trial_only():
