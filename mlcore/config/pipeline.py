@@ -230,6 +230,8 @@ class PipelineConfig(Section):
             raise ValueError(f"{where}.tune.metric: {metric} is no metric of a {task} label")
         if model.calibration and task == "regression":
             raise ValueError(f"{where}.calibration: the label is an amount (data.label.task: regression), no class")
+        if model.intervals and task != "regression":
+            raise ValueError(f"{where}.intervals: the label is a class (data.label.task: {task}), no amount")
 
     def _check_column(self, name: str, column: str) -> None:
         columns = self.data.all_columns
