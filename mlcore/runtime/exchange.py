@@ -48,6 +48,8 @@ _TYPES = {
     ENVIRONMENT: ArtifactType.ENVIRONMENT,
 }
 _REQUIRED = (MODEL, EVALUATION)
+_NUL = rb"\u0000"
+"""As JSON has it; the database takes no such text."""
 _LOCAL = ("baseline",)
 """Properties that are ids of this installation: they mean nothing elsewhere."""
 
@@ -197,26 +199,31 @@ def _checked(manifest: Manifest, folder: Path, path: Path) -> dict[str, Any]:
         about: dict[str, Any] = dict(manifest.about)
         if about["kind"] != KIND:
             raise ArchiveRefused("the archive holds no model version", where=str(path))
-        artifacts = about["artifacts"]
-        for name in _REQUIRED:
-            if name not in artifacts:
-                raise ArchiveRefused(f"the archive holds no {name}", where=str(path))
-        for name, entry in artifacts.items():
-            if name not in _TYPES or entry["type"] != _TYPES[name].value or not isinstance(entry["properties"], dict):
-                raise ArchiveRefused(f"the archive holds {quoted(name)}, which no version has", where=str(path))
-            if not (folder / name).is_dir() or digest_folder(folder / name) != entry["digest"]:
-                raise ArchiveRefused(f"the files of {name} are not those of its digest", where=str(path))
-        if artifacts[MODEL]["digest"] != about["digest"]:
+        _check_artifacts(about["artifacts"], folder, path)
+        if about["artifacts"][MODEL]["digest"] != about["digest"]:
             raise ArchiveRefused("the archive's model is not the one it names", where=str(path))
         start, end, judged = (parse_moment(str(about[key])) for key in ("train_start", "train_end", "window_end"))
         if not start < end <= judged:
             raise ValueError(f"a window from {iso(start)} to {iso(end)}, judged up to {iso(judged)}")
         about["pipeline"] = str(about["pipeline"])
-        return {"version": None, "run": "", "registered": "", "config": {}, **about}
+        if _NUL in canonical_json(about):
+            raise ValueError("a character that no name has")
+        return {"version": None, "run": "", "registered": "", **about}
     except (KeyError, TypeError, AttributeError, ValueError, WindowError) as error:
         raise ArchiveRefused(
             f"the archive's manifest says nothing that makes sense: {quoted(str(error))}", where=str(path)
         ) from error
+
+
+def _check_artifacts(artifacts: Mapping[str, Any], folder: Path, path: Path) -> None:
+    for name in _REQUIRED:
+        if name not in artifacts:
+            raise ArchiveRefused(f"the archive holds no {name}", where=str(path))
+    for name, entry in artifacts.items():
+        if name not in _TYPES or entry["type"] != _TYPES[name].value or not isinstance(entry["properties"], dict):
+            raise ArchiveRefused(f"the archive holds {quoted(name)}, which no version has", where=str(path))
+        if not (folder / name).is_dir() or digest_folder(folder / name) != entry["digest"]:
+            raise ArchiveRefused(f"the files of {name} are not those of its digest", where=str(path))
 
 
 def _audit(folder: Path) -> None:
@@ -289,7 +296,7 @@ def _candidate(
         artifact_id=ids[MODEL],
         evaluation_id=ids[EVALUATION],
         schema_id=ids.get(SCHEMA),
-        config=dict(about["config"]),
+        config=config.model_dump(mode="json", exclude={"alerts"}, exclude_unset=True),  # thresholds are those of here
         digest=str(about["digest"]),
         train_start=start,
         train_end=end,

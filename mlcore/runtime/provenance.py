@@ -95,11 +95,18 @@ def made_from(made: Sequence[Made], type_: ArtifactType) -> tuple[Artifact, ...]
     return tuple(found[id_] for id_ in sorted(found))
 
 
+def started_from(execution: Execution, inputs: Artifacts) -> tuple[Artifact, ...]:
+    """The earlier models that a trainer went on from."""
+    if execution.component != Trainer.__name__:
+        return ()
+    return tuple(one for found in inputs.values() for one in found if one.type is ArtifactType.MODEL)
+
+
 def _followed(execution: Execution, inputs: Artifacts) -> Iterable[Artifact]:
+    started = {artifact.id for artifact in started_from(execution, inputs)}
     for artifacts in inputs.values():
         for artifact in artifacts:
-            started_from = artifact.type is ArtifactType.MODEL and execution.component == Trainer.__name__
-            if artifact.type is not ArtifactType.SOURCE_FILE and not started_from:
+            if artifact.type is not ArtifactType.SOURCE_FILE and artifact.id not in started:
                 yield artifact
 
 

@@ -17,7 +17,7 @@ from mlcore.runtime.environment import ENVIRONMENT
 from mlcore.runtime.fingerprint import MADE_BY, made_by
 from mlcore.runtime.originals import Original, find_originals
 from mlcore.runtime.pipeline import Graph
-from mlcore.runtime.provenance import Made
+from mlcore.runtime.provenance import Made, started_from
 from mlcore.runtime.recorded import Restored, restore
 from mlcore.runtime.session import Session
 
@@ -103,7 +103,7 @@ class Rebuilder:
             different=tuple(different),
             stored=len(stored),
             reasons=self._reasons(stage, restored) if different else (),
-            caveats=(*stored[:_NAMED], *_more(stored), *_otherwise(restored)),
+            caveats=(*stored[:_NAMED], *_more(stored), *_started(stage), *_otherwise(restored)),
             digests=None if whole is None else (whole.digest, self.payloads[whole.id].artifact.digest),
             seconds=time.monotonic() - started,
         )
@@ -292,6 +292,14 @@ def _own_code(recorded: Mapping[str, Json], restored: Restored) -> list[str]:
 
 def _more(stored: Sequence[str]) -> tuple[str, ...]:
     return (f"and {len(stored) - _NAMED} spans more from their stored Examples",) if len(stored) > _NAMED else ()
+
+
+def _started(stage: Sequence[Made]) -> tuple[str, ...]:
+    return tuple(
+        f"{one.node} went on from an earlier model, which was taken as it is: {artifact.digest}"
+        for one in stage
+        for artifact in started_from(one.execution, one.inputs)
+    )
 
 
 def _otherwise(restored: Restored) -> tuple[str, ...]:

@@ -162,7 +162,8 @@ def test_an_archive_that_lies_is_refused(ran: Project, project: Project, tmp_pat
         "files of evaluation are not those of its digest": other_bytes,
         "model is not the one it names": other(digest="sha256:0"),
         "holds no model version": other(kind="a song"),
-        "says nothing that makes sense": other(train_start="2030-01-01T00:00:00Z"),
+        "says nothing that makes sense: 'a window": other(train_start="2030-01-01T00:00:00Z"),
+        "says nothing that makes sense: 'a character": other(run="a\x00b"),
     }
     for number, (words, change) in enumerate(lies.items()):
         path = tmp_path / f"{number}.zip"
