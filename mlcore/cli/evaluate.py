@@ -21,7 +21,10 @@ from mlcore.config.loader import find_pipeline
 from mlcore.errors import ConfigError, MlcoreError, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlcore.evaluation.scored import ScoredEvaluation
+    from mlcore.evaluation.selection import CandidateResult
     from mlcore.evaluation.values import Slices
 
 _LOG = logging.getLogger(__name__)
@@ -125,6 +128,10 @@ def show(
     for reason in () if judgement.verdict is None else judgement.verdict.reasons:
         bad = reason.startswith("blocked")
         console.print(Text(printable(reason, 400), style="red" if bad else ""), soft_wrap=True)
+    if judgement.candidates is not None:
+        told = judgement.candidates
+        console.print(_candidates("on the rows held back, by which one was chosen", told.choice.candidates))
+        console.print(_candidates("on the evaluation rows, which decided nothing among them", told.evaluated))
     console.print(_table(f"{pipeline}: {found.name}", judgement.evaluation))
     if judgement.comparison is not None:
         console.print(_table("difference from the champion of its time, on the same rows", judgement.comparison))
@@ -168,6 +175,23 @@ def _table(title: str, results: Slices) -> Table:
             first = ("", "")
     if len(results.results) > _SHOWN:
         table.caption = f"... and {len(results.results) - _SHOWN} more slices: --json has all"
+    return table
+
+
+def _candidates(title: str, candidates: Sequence[CandidateResult]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("candidate", "metric", "value", "interval", "less the chosen one's"):
+        table.add_column(heading, justify="right" if heading == "value" else "left", overflow="fold")
+    for each in candidates:
+        first = each.name if each.difference else f"{each.name} (chosen)"
+        for name, value in each.metrics.metrics.items():
+            other = each.difference.metrics.get(name) if each.difference else None
+            interval = f"{value.lower:.4g} to {value.upper:.4g}"
+            table.add_row(*map(Text, (first, name, f"{value.value:.4g}", interval, str(other or ""))))
+            first = ""
+        for name, reason in each.metrics.missing.items():
+            table.add_row(*map(Text, (first, name, "", reason, "")))
+            first = ""
     return table
 
 

@@ -76,11 +76,13 @@ def write_card(path: Path, config: PipelineConfig, found: EvaluatedModel, judgem
     from mlcore.evaluation.card.markdown import to_markdown
 
     model, evaluation = found.model.properties, found.evaluation.properties
+    candidate = str(evaluation.get("candidate") or "")
+    alone = config.alternatives.get(candidate)
     facts = {
         "pipeline": config.name,
         "model": found.name,
         "owner": config.owner,
-        "estimator": config.model.estimator,
+        "estimator": alone.model.estimator if alone else "of a model that the pipeline's file no longer has",
         "label": f"{config.data.label.name} ({config.data.task}), from {config.data.label.column}",
         "trained on": f"{model.get('train_start')} to {model.get('train_end')}, {model.get('rows')} rows",
         "evaluated on": f"{evaluation.get('start')} to {evaluation.get('end')}, {evaluation.get('rows')} rows",
@@ -91,7 +93,7 @@ def write_card(path: Path, config: PipelineConfig, found: EvaluatedModel, judgem
     }
     features = {
         name: feature.doc or f"made of {', '.join(feature.columns) or feature.column or name}"
-        for name, feature in config.features.items()
+        for name, feature in (alone or config).features.items()
     }
     subject = Subject(
         title=f"Model card: {config.name}, {found.name}",

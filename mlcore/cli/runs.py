@@ -17,6 +17,7 @@ from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.cli.mlflow import mirror_after
+from mlcore.cli.runs_compare import compare
 from mlcore.config.fields import parse_length
 from mlcore.config.loader import find_pipeline
 from mlcore.core.request import RunRequest
@@ -29,6 +30,7 @@ from mlcore.runtime.local import run_graph
 from mlcore.runtime.pipeline import Graph, monitoring_graph, retraining_graph
 
 runs = typer.Typer(help="Runs and their executions.", no_args_is_help=True)
+runs.command()(compare)
 
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline: a file of config/pipelines.")]
 At = Annotated[str, typer.Option("--at", help="The moment the run may know of (as_of), ISO 8601 with an offset.")]

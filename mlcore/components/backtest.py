@@ -45,6 +45,7 @@ class Backtest(Component):
         return {
             **self._trainer.parameters,
             "features": features,
+            "order": list(features),  # JSON keeps no order of keys
             "held_back": self.config.selection.held_back,
             "label_delay": self.config.data.label.delay.total_seconds(),
             "task": self.config.data.task,

@@ -125,9 +125,9 @@ class PipelineConfig(Section):
         return self.single_model
 
     @property
-    def alternatives(self) -> tuple[PipelineConfig, ...]:
-        """The pipeline with each of its models alone: itself where it has one."""
-        return tuple(map(self.of_candidate, self.models)) or (self,)
+    def alternatives(self) -> Mapping[str, PipelineConfig]:
+        """The pipeline with each of its models alone, by name; where it has one, itself by no name."""
+        return {name: self.of_candidate(name) for name in self.models} or {"": self}
 
     def of_candidate(self, name: str) -> PipelineConfig:
         """The pipeline with one of its several models alone, and the features that one sees.
@@ -211,7 +211,7 @@ class PipelineConfig(Section):
             raise ValueError("model: write either model, or models with a name for each")
         if self.single_model is not None:
             self._check_model("model", self.single_model)
-            if "selection" in self.model_fields_set:
+            if self.selection != Selection():
                 raise ValueError("selection: there is one model, and nothing to select; write models")
         for name, candidate in self.models.items():
             self._check_model(f"models.{name}", candidate)

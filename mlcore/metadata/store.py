@@ -129,6 +129,12 @@ class MetadataStore:
         with self.begun() as connection:
             return tuple(to_execution(row) for row in connection.execute(query.order_by(execution.c.id)))
 
+    def pipelines_of(self, run: str) -> tuple[str, ...]:
+        """The pipelines that have a run of this name."""
+        query = select(execution.c.pipeline).where(execution.c.run == run).distinct()
+        with self.begun() as connection:
+            return tuple(sorted(connection.scalars(query)))
+
     def runs(self, pipeline: str, limit: int = 20) -> tuple[RunSummary, ...]:
         """The newest runs of a pipeline, newest first."""
         newest = (

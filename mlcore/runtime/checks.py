@@ -25,7 +25,7 @@ def check_pipeline(config: PipelineConfig) -> None:
 
         parse_yaml(config.owned_schema, where=f"config/schemas/{config.name}.yaml")
     specs_of(config)
-    for name, alone in zip(config.models or [""], config.alternatives, strict=True):
+    for name, alone in config.alternatives.items():
         with naming(name):
             resolve_estimator(alone.model.estimator, alone.model.params)
     _check_evaluation(config)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.project import Project
 
+from mlcore.core.types import ExecutionState
+from mlcore.errors import ModelError
 from mlcore.evaluation.files import read_judgement
 
 MODEL = """model:
@@ -68,10 +72,34 @@ def test_the_best_of_three_is_judged_and_pushed(several: Project) -> None:
     (alone,) = [each.metrics.metrics for each in told.evaluated if each.name == chosen]
     assert alone["log_loss"].value == pytest.approx(judgement.evaluation.overall.metrics["log_loss"].value)
 
+    card = several.folder / "card.md"
+    shown = several.cli("evaluate", "show", "tiny", "--run", "r", "--card", str(card))
+    assert shown.returncode == 0, shown.stderr
+    assert f"passed: {chosen} has the best log_loss on the 120 rows held back from training" in shown.stdout
+    assert f"{chosen} (chosen)" in shown.stdout
+    assert "## Candidates" in card.read_text(encoding="utf-8")
+
     again = several.run(name="again")
     assert set(several.states(again).values()) == {"CACHED"}
     several.replace("LogisticRegression\n", "LogisticRegression\n    params: {C: 0.5}\n")
     changed = several.states(several.run(name="changed"))
     assert {name for name, state in changed.items() if state == "COMPLETE"} >= {"trainer_linear", "backtest_linear"}
+    compared = several.cli("runs", "compare", "r", "changed", "--json")
+    document = json.loads(compared.stdout)
+    assert document["runs"][0]["chosen"] == chosen
+    held_back = [run["candidates"]["linear"]["held_back"]["log_loss"] for run in document["runs"]]
+    assert held_back[0] != held_back[1]
     for kept in ("transform", "transform_linear", "trainer_boosted", "backtest_boosted", "trainer_bayes"):
         assert changed[kept] == "CACHED"
+
+
+def test_a_model_that_cannot_be_fitted_fails_the_run_by_its_name(several: Project) -> None:
+    """Before anything is chosen; the error and the record of the execution say which model and which key."""
+    several.replace("LogisticRegression\n", "LogisticRegression\n    params: {C: -1}\n")
+    with pytest.raises(ModelError, match="model linear: LogisticRegression could not be fitted") as error:
+        several.run(until="backtest_linear")
+    assert error.value.where == "models.linear"
+    with several.session() as session:
+        failed = [each for each in session.metadata.executions("tiny", "r") if each.state is ExecutionState.FAILED]
+        assert [each.origin["node"] for each in failed] == ["trainer_linear"]
+        assert "model linear" in str(failed[0].error)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlcore.evaluation.files import Judgement
+from mlcore.evaluation.selection import CandidateResult
 from mlcore.evaluation.values import SliceResult, Slices, slice_name
 
 SHOWN_SLICES = 200
@@ -49,6 +50,7 @@ def sections(subject: Subject) -> tuple[Section, ...]:
     found = [
         Section(heading="Model", parts=(subject.description, _pairs(subject.facts))),
         Section(heading="Verdict", parts=_verdict(judgement)),
+        Section(heading="Candidates", parts=tuple(_candidates(judgement))),
         Section(heading="Metrics", parts=tuple(_metrics(judgement))),
         Section(heading="Calibration", parts=(_calibration(judgement),), charts=("calibration", "precision_recall")),
         Section(heading="Slices", parts=tuple(_slices(judgement.evaluation))),
@@ -72,6 +74,30 @@ def _verdict(judgement: Judgement) -> tuple[str | Table, ...]:
     rows = tuple((finding.outcome.value, finding.text) for finding in verdict.findings)
     told = Table(rows=(("outcome", "criterion"), *(rows or tuple(("", reason) for reason in verdict.reasons))))
     return ("Blessed." if verdict.blessed else "Not blessed.", told)
+
+
+def _candidates(judgement: Judgement) -> Iterator[str | Table]:
+    told = judgement.candidates
+    if told is None:
+        return
+    yield f"{told.choice.reason}."
+    yield "On those rows, each fitted on the training rows before them:"
+    yield _candidate_table(told.choice.candidates, told.choice.metric)
+    yield "On the evaluation rows, each fitted on all training rows; this decided nothing:"
+    yield _candidate_table(told.evaluated, told.choice.metric)
+
+
+def _candidate_table(candidates: Sequence[CandidateResult], decided: str) -> Table:
+    names = tuple(dict.fromkeys(name for each in candidates for name in (*each.metrics.metrics, *each.metrics.missing)))
+    rows = [
+        (
+            each.name,
+            *(_cell(each.metrics, name, "unknown") for name in names),
+            "chosen" if each.difference is None else _cell(each.difference, decided, "unknown"),
+        )
+        for each in candidates
+    ]
+    return Table(rows=(("candidate", *names, f"difference in {decided}"), *rows))
 
 
 def _metrics(judgement: Judgement) -> Iterator[str | Table]:
@@ -104,8 +130,8 @@ def _slices(evaluation: Slices) -> Iterator[str | Table]:
         yield f"{len(results) - SHOWN_SLICES} more slices are in evaluation.json."
 
 
-def _cell(result: SliceResult, name: str) -> str:
-    return str(result.metrics[name]) if name in result.metrics else "too little data"
+def _cell(result: SliceResult, name: str, otherwise: str = "too little data") -> str:
+    return str(result.metrics[name]) if name in result.metrics else otherwise
 
 
 def _calibration(judgement: Judgement) -> Table:

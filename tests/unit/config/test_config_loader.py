@@ -133,3 +133,65 @@ def test_a_wrong_platform_file_is_named(tmp_path: Path, text: str, said: str) ->
     with pytest.raises(ConfigError, match=said) as caught:
         load_pipeline(path)
     assert caught.value.where == str(folder.parent / "platform.yaml")
+
+
+MODEL = """model:
+  estimator: sklearn.ensemble.HistGradientBoostingClassifier
+  params: {max_iter: 100, learning_rate: 0.1, random_state: 7}
+"""
+TWO = """models:
+  boosted: {estimator: sklearn.ensemble.HistGradientBoostingClassifier, params: {random_state: 7}}
+  linear: {estimator: sklearn.linear_model.LogisticRegression, features: [distance, weekday]}
+selection: {metric: log_loss, held_back: 0.1}
+"""
+
+
+def test_several_models_are_a_mapping_or_a_list_with_names(tmp_path: Path) -> None:
+    """Both ways of writing mean the same; each model alone has its estimator and the features it sees."""
+    mapping = load_pipeline(changed(tmp_path, MODEL, TWO))
+    listed = "models:\n  - {name: boosted, " + TWO.split("boosted: {")[1]
+    listed = listed.replace("  linear: {", "  - {name: linear, ")
+    assert load_pipeline(changed(tmp_path, MODEL, listed)) == mapping
+    assert list(mapping.models) == ["boosted", "linear"]
+    assert mapping.selection.held(60) == 6
+    linear = mapping.of_candidate("linear")
+    assert linear.model.estimator == "sklearn.linear_model.LogisticRegression"
+    assert list(linear.features) == ["distance", "weekday"]
+    assert mapping.of_candidate("boosted").features == mapping.features
+    assert {name: each.model.estimator for name, each in mapping.alternatives.items()} == {
+        name: candidate.estimator for name, candidate in mapping.models.items()
+    }
+    with pytest.raises(ConfigError, match="no model 'forest'"):
+        mapping.of_candidate("forest")
+    with pytest.raises(ConfigError, match="several models"):
+        _ = mapping.model
+
+
+def test_a_pipeline_is_the_same_after_being_written_and_read() -> None:
+    """Keys are written as they are read: also those whose field has another name."""
+    config = load_pipeline(EXAMPLE)
+    written = config.model_dump(mode="json")
+    assert type(config).model_validate(written).model_dump(mode="json") == written
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("", "model: write either model, or models"),
+        (MODEL + TWO, "model: write either model, or models"),
+        (MODEL + "selection: {held_back: 1}\n", "selection: there is one model"),
+        (TWO.replace("boosted:", "dummy:"), "models: the name 'dummy' is the constant prediction's"),
+        (TWO.replace("boosted:", "Boosted:"), "models.Boosted"),
+        (TWO.replace("weekday", "workday"), r"models\.linear\.features: 'workday' is no feature"),
+        (TWO.replace("params:", "param:"), r"models\.boosted: unknown key 'param'.*did you mean 'params'"),
+        (TWO.replace("held_back: 0.1", "held_back: 0"), r"selection\.held_back"),
+        (TWO.replace("held_back: 0.1", "hold_back: 1"), "unknown key 'hold_back'.*did you mean 'held_back'"),
+        ("models:\n  - {estimator: a.B}\n", "models: 0: give each of a list of models a name"),
+        ("models:\n  - {name: a, estimator: a.B}\n  - {name: a, estimator: a.C}\n", "the name 'a' is there twice"),
+        (TWO.replace("features: [distance, weekday]", "weights: {column: seats}"), r"models\.linear\.weights\.column"),
+    ],
+)
+def test_a_mistake_in_models_is_named(tmp_path: Path, new: str, said: str) -> None:
+    """The message says which model and which key."""
+    with pytest.raises(ConfigError, match=said):
+        load_pipeline(changed(tmp_path, MODEL, new))
