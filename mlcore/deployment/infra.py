@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mlcore.errors import quoted
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.02
+_LOOKS = 10
 _ERROR_TAIL = 400
 _ROUNDING = 1e-9
 BATCH_ROWS = 10_000
@@ -148,24 +150,26 @@ def _run(scratch: Path, limits: Limits) -> str:
 
 
 def _watch(process: subprocess.Popen[bytes], limits: Limits, deadline: float) -> str:
-    while True:
+    for look in count():
         try:
             process.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            held = _resident(process.pid)
+            held = _resident(process.pid, children=look % _LOOKS == 0)
             if held > limits.memory_bytes:
                 return f"the model's process took {_mib(held)}, allowed {_mib(limits.memory_bytes)}, and was stopped"
             if time.monotonic() > deadline:
                 return f"the model did not answer within {limits.timeout_seconds:g} s"
         else:
             return ""
+    return ""
 
 
-def _resident(pid: int) -> int:
-    """Of a process and those it started."""
+def _resident(pid: int, *, children: bool) -> int:
+    """Of a process, and of those it started: to find them every process of the machine is looked at."""
     try:
         process = psutil.Process(pid)
-        return sum(_held(one) for one in (process, *process.children(recursive=True)))
+        started = process.children(recursive=True) if children else []
+        return sum(_held(one) for one in (process, *started))
     except psutil.Error:
         return 0
 

@@ -76,18 +76,23 @@ class Environment:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactCorrupt(f"an environment lock cannot be read: {quoted(str(error))}") from error
 
-    def differences(self, other: Environment) -> tuple[str, ...]:
-        """What is another in ``other``, in words: first what decides most."""
+    def differences(self, other: Environment, *, then: str = "now") -> tuple[str, ...]:
+        """What is another in ``other``, in words: first what decides most.
+
+        Args:
+            other: Another.
+            then: When that one is, or was, for the words.
+        """
         own, others = asdict(self), asdict(other)
         found = [
-            f"{name} {_told(own[name])}, now {_told(others[name])}"
+            f"{name} {_told(own[name])}, {then} {_told(others[name])}"
             for name in ("mlcore", "python", "platform", "blas")
             if own[name] != others[name]
         ]
         names = sorted(self.distributions.keys() | other.distributions.keys())
         mine, theirs = self.distributions, other.distributions
         changed = [name for name in names if mine.get(name) != theirs.get(name) and name != _OWN]
-        found += [f"{name} {mine.get(name, 'absent')}, now {theirs.get(name, 'absent')}" for name in changed]
+        found += [f"{name} {mine.get(name, 'absent')}, {then} {theirs.get(name, 'absent')}" for name in changed]
         return tuple(found)
 
 
