@@ -23,6 +23,7 @@ from mlcore.errors import ConfigError, MlcoreError, quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlcore.evaluation.importance import Importances
     from mlcore.evaluation.scored import ScoredEvaluation
     from mlcore.evaluation.selection import CandidateResult
     from mlcore.evaluation.values import Slices
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 COULD_NOT = 2
 _SHOWN = 60
+_SHOWN_FEATURES = 20
 
 evaluate = typer.Typer(help="How good scores are: metrics with intervals, by slice, and gates.", no_args_is_help=True)
 
@@ -137,6 +139,8 @@ def show(
         console.print(_table("difference from the champion of its time, on the same rows", judgement.comparison))
     if judgement.dummy is not None:
         console.print(_table("difference from a constant prediction", judgement.dummy))
+    if judgement.importances is not None:
+        _show_importances(judgement.importances)
     for gap in judgement.gaps:
         text = f"{gap.notion}: {gap.rate} of {gap.column}={gap.more} above {gap.less} by {gap.value}"
         console.print(Text(printable(text, 200)))
@@ -193,6 +197,21 @@ def _candidates(title: str, candidates: Sequence[CandidateResult]) -> Table:
             table.add_row(*map(Text, (first, name, "", reason, "")))
             first = ""
     return table
+
+
+def _show_importances(found: Importances) -> None:
+    title = f"what features are worth: {found.metric} worse without, on {found.rows:,} rows"
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("feature", "worse by", "interval"):
+        table.add_column(heading, justify="right" if heading == "worse by" else "left", overflow="fold")
+    for each in found.features[:_SHOWN_FEATURES]:
+        value = each.value
+        interval = f"{value.lower:.4f} to {value.upper:.4f}"
+        table.add_row(*map(Text, (printable(each.name, 60), f"{value.value + 0.0:.4f}", interval)))
+    if len(found.features) > _SHOWN_FEATURES:
+        table.caption = f"... and {len(found.features) - _SHOWN_FEATURES} more features: --json has all"
+    console.print(table)
 
 
 def _give_up(message: str) -> NoReturn:

@@ -129,8 +129,14 @@ def _judged(
 ) -> Iterator[_Found]:
     """The outcome on each slice that did not pass, and one on all that did."""
     known, unknown = _of_slices(criterion, metric, results)
-    for key, reason in unknown:
+    for key, reason in unknown[:SHOWN_SLICES]:
         yield _insufficient(criterion), key, f"{_named(metric, key)} is not known: {reason}"
+    if len(unknown) > SHOWN_SLICES:
+        yield (
+            _insufficient(criterion),
+            OVERALL,
+            f"{metric.spec} on {len(unknown) - SHOWN_SLICES} more slices is not known",
+        )
     if not known:
         return
     proven, confidence = _proven(claim, [value for _, value in known], alpha)

@@ -20,7 +20,9 @@ from mlcore.runtime.local import run_graph
 from mlcore.runtime.pipeline import TRANSFORM, FromNode, Graph, Part, retraining_graph
 from mlcore.schema.anomalies import read_anomalies
 from mlcore.schema.leaks.find import leaks
+from mlcore.schema.leaks.future import not_in_the_log
 from mlcore.schema.leaks.rows import LeakRows
+from mlcore.schema.summary import DatasetSummary, FeatureSummary, FeatureType
 
 ROWS, TRAINED = 4000, 3000
 Columns = dict[str, np.ndarray]
@@ -144,6 +146,22 @@ def test_a_column_that_comes_with_the_label_is_named() -> None:
         masked = pa.array(table[name].to_numpy(), mask=lost)
         table = table.set_column(table.column_names.index(name), name, masked)
     assert found(table, "landed") == {"landed": "FEATURE_FROM_THE_FUTURE"}
+
+
+def test_a_column_that_requests_lack_is_named() -> None:
+    """What training rows have and the serving log has not was written after the event; what both lack is no leak."""
+
+    def summary(rows: int, present: dict[str, int]) -> DatasetSummary:
+        features = tuple(
+            FeatureSummary(name=name, type=FeatureType.FLOAT, rows=rows, present=count)
+            for name, count in present.items()
+        )
+        return DatasetSummary(name="rows", rows=rows, features=features)
+
+    training = summary(200, {"landed": 200, "known": 200, "sparse": 20})
+    log = summary(100, {"landed": 1, "known": 99, "sparse": 1})
+    (found,) = not_in_the_log(training, log, ("landed", "known", "sparse", "elsewhere"))
+    assert (found.type, found.severity, found.feature) == ("FEATURE_FROM_THE_FUTURE", "ERROR", "landed")
 
 
 @pytest.mark.parametrize(("share", "kind"), [(0.02, "WARNING TWINS_IN_BOTH_SPLITS"), (0.2, "TWINS_IN_BOTH_SPLITS")])

@@ -163,6 +163,27 @@ def test_too_small_a_slice_is_a_stated_verdict(policy, blessed, word):
     assert verdict.reasons[0] == f"{word}: brier on origin=OO is not known: insufficient data: 9 rows"
 
 
+@pytest.mark.parametrize("mode", ["enabled", "dry_run"])
+def test_very_many_slices_are_ten_sentences_and_a_number(mode):
+    """Of 10,000 slices that fail, or of which nothing is known, ten are named and the others counted."""
+    criterion = ValueCriterion(metric="brier", threshold=0.2, slices="all", mode=mode)
+    small = tuple(f"S{number:04}" for number in range(300))
+    failing = {f"F{number:04}": 0.4 for number in range(300)}
+    verdict = decide([criterion], by_origin("brier", failing, limits=(0.0, 1.0), small=small), None)
+    assert verdict.blessed is (mode == "dry_run")
+    word = "blocked" if mode == "enabled" else "dry run, would be blocked"
+    assert len(verdict.reasons) == 23
+    assert verdict.reasons[-1] == "passed: brier on 1 of 301 slices"
+    assert f"{word}: brier on 290 more slices is not known" in verdict.reasons
+    assert f"{word}: brier on 290 more slices" in verdict.reasons
+
+
+def test_a_metric_that_nobody_measured_is_a_stated_verdict():
+    """A criterion on a metric that is not among the evaluation's is not known, and not silently passed over."""
+    verdict = decide([ValueCriterion(metric="recall", threshold=0.1)], one("roc_auc", 0.9, 0.01), None)
+    assert verdict.reasons == ("blocked: recall is not known: it is not among evaluation.metrics",)
+
+
 def test_dry_run_tells_and_does_not_block():
     """A criterion on trial says what it would do; one that is disabled says that it is."""
     failing = {"metric": "roc_auc", "threshold": 0.9}
