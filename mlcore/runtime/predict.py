@@ -1,4 +1,7 @@
-"""Rows of any file to predictions of a released model, once: the command's path, recorded as the pipelines' is."""
+"""Rows of any file to predictions of a released model, once: the command's path, recorded as the pipelines' is.
+
+Columns of each row's past that the model reads and the file lacks are made of what is stored.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from mlcore.config.sources import CsvSource
 from mlcore.core.types import ArtifactType, Json, NewArtifact, NewExecution
 from mlcore.metadata.store import Publication
 from mlcore.registry.records import ModelVersion
+from mlcore.runtime.past import StoredPast
 from mlcore.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlcore.inference.scorer import Scorer
     from mlcore.ingest.tables import Table
+    from mlcore.transform.history.columns import HistoryColumn
 
 COMPONENT = "BulkInferrer"
 Write: TypeAlias = "Callable[[pa.Schema, Iterator[pa.RecordBatch]], str]"
@@ -70,19 +75,21 @@ def predict(session: Session, config: PipelineConfig, version: ModelVersion, ask
     session.artifacts.verify(model)
     scorer = Scorer.load(session.artifacts.path(model.uri), version=version.version)
     carried = tuple(dict.fromkeys((*config.data.key, config.data.event_timestamp, *asked.keep)))
-    table = _open(asked.source, config, scorer, carried)
-    check_carried(scorer, table.schema.names, carried)
+    table, history = _open(asked.source, config, scorer, carried)
+    schema = _with_history(table.schema, history)
+    check_carried(scorer, schema.names, carried)
     bad, rows = BadRows(most=asked.max_bad_fraction), 0
 
     def answered() -> Iterator[pa.RecordBatch]:
         nonlocal rows
         for batch in table.batches(bad):
-            yield with_answers(scorer, batch, carried)
+            yield with_answers(scorer, past.add_to(batch) if history else batch, carried)
             rows += batch.num_rows
 
     execution = session.metadata.begin(_execution(config, asked, carried), {"model": [model.id]})
+    past = StoredPast(session, config, history, execution.started_at)
     try:
-        digest = write(_schema(table, scorer, carried), answered())
+        digest = write(_schema(schema, scorer, carried), answered())
     except BaseException as error:
         session.metadata.fail(execution.id, str(error) or type(error).__name__)
         raise
@@ -107,10 +114,16 @@ def _execution(config: PipelineConfig, asked: Asked, carried: Sequence[str]) -> 
     )
 
 
-def _open(source: str, config: PipelineConfig, scorer: Scorer, carried: Sequence[str]) -> Table:
-    """The rows in the types that the model and the pipeline have for them; CSV as the pipeline's own is written."""
+def _open(
+    source: str, config: PipelineConfig, scorer: Scorer, carried: Sequence[str]
+) -> tuple[Table, tuple[HistoryColumn, ...]]:
+    """The rows in the types that the model and the pipeline have for them; CSV as the pipeline's own is written.
+
+    Columns of ``data.history`` that they lack are told: they are made of what they have instead.
+    """
     from mlcore.ingest.formats.csv_format import CsvOptions
     from mlcore.ingest.tables import open_table
+    from mlcore.transform.history.columns import history_columns
 
     own = config.data.source
     options = None
@@ -120,10 +133,26 @@ def _open(source: str, config: PipelineConfig, scorer: Scorer, carried: Sequence
         )
     declared = {name: kind for name, kind in config.data.columns.items() if name in carried}
     types = {**declared, **cast("dict[str, ColumnType]", dict(scorer.columns))}
-    return open_table(source, columns=types, options=options)
+    history = [one for one in history_columns(config.data) if one.name in {*scorer.columns, *carried}]
+    if history:
+        made = {one.name for one in history}
+        bare = {name: kind for name, kind in types.items() if name not in made}
+        there = set(open_table(source, columns=bare, options=options).schema.names)
+        history = [one for one in history if one.name not in there]
+        keys = {name: config.data.columns[name] for one in history for name in one.by}
+        types = {name: kind for name, kind in types.items() if name in bare or name in there} | keys
+    return open_table(source, columns=types, options=options), tuple(history)
 
 
-def _schema(table: Table, scorer: Scorer, carried: Sequence[str]) -> pa.Schema:
+def _with_history(schema: pa.Schema, history: Sequence[HistoryColumn]) -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema([*(table.schema.field(name) for name in carried), *scorer.answers])
+    from mlcore.transform.contract import ARROW_TYPES
+
+    return pa.schema([*schema, *((one.name, ARROW_TYPES[one.type]) for one in history)])
+
+
+def _schema(rows: pa.Schema, scorer: Scorer, carried: Sequence[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([*(rows.field(name) for name in carried), *scorer.answers])

@@ -22,6 +22,7 @@ FEATURES = """size: {transform: scale_to_z_score}
   outcome_lately: {transform: [impute, scale_to_z_score]}
   size_spread: {transform: numeric}
   how_often: {transform: log1p}"""
+NAMES = ["outcome_before", "outcome_lately", "size_spread", "how_often"]
 AS_OF, LATER = "2024-01-12T06:00Z", "2024-01-13T06:00Z"
 """Trains on 3 to 6 January and evaluates on 7 to 10 January; three days before a row are looked at, two are there."""
 
@@ -64,6 +65,12 @@ def test_features_of_the_past_make_a_champion_day_by_day(past: Project) -> None:
 
     shown = past.cli("data", "stats", "tiny", "--span", "2024-01-03..2024-01-07", "--json")
     assert "outcome_lately" in shown.stdout, shown.stderr
+    predicted = past.folder / "predicted.parquet"
+    asked = ("predict", "tiny", str(past.data(11)), "--out", str(predicted))
+    done = past.cli(*asked, *(option for name in NAMES for option in ("--keep", name)))
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(predicted, columns=NAMES).equals(made["2024-01-11"].select(NAMES))
+
     past.replace("over: P3D", "over: P2D")
     done = past.cli("models", "reproduce", "tiny", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
