@@ -92,6 +92,7 @@ class Trainer(Component):
         from mlcore.ingest.examples import iter_batches
         from mlcore.training.estimators import resolve_estimator
         from mlcore.training.memory import BLOCK_ROWS, needs_streaming
+        from mlcore.training.start import way_of
         from mlcore.training.train import only_by_blocks, train, train_streaming
         from mlcore.transform.transformer import GraphTransformer
 
@@ -99,6 +100,8 @@ class Trainer(Component):
         start, holding = self._start(inputs, graph), self._holding()
         paths, columns = inputs.paths("examples"), training_columns(self.config, graph.training_contract)
         estimator = resolve_estimator(model.estimator, params)
+        if model.warm_start:
+            way_of(estimator)  # one that never can is told in the first run, not in the second
         size = size_of(paths, columns, features=len(graph.feature_names))
         streams = needs_streaming(size, model.max_memory, type(estimator)) or only_by_blocks(start, estimator)
         asked: Asked = {
@@ -127,14 +130,15 @@ class Trainer(Component):
         champion = inputs.optional("champion") if "champion" in inputs else None
         if champion is None:
             return None
-        pipeline = load_model(champion.path)
+        pipeline, about = load_model(champion.path), read_metadata(champion.path)
         its: GraphTransformer = pipeline[0]
+        features = [one.spec for one in its.graph.features] == [one.spec for one in graph.features]
         return Start(
             digest=champion.artifact.digest,
-            estimator=read_metadata(champion.path).estimator,
+            estimator=about.estimator,
             model=unwrapped(pipeline[-1]),
             transformer=its,
-            alike=[one.spec for one in its.graph.features] == [one.spec for one in graph.features],
+            alike=features and about.label == self.config.data.label.name,
         )
 
     def _about_the_start(self, trained: Trained) -> dict[str, Json]:

@@ -78,7 +78,7 @@ class Start:
         estimator: Import path of its estimator.
         model: Its fitted estimator, without what was put around it.
         transformer: Its transform.
-        alike: Whether its features are those that are configured now.
+        alike: Whether its features and its label are those that are configured now.
     """
 
     digest: str
@@ -92,7 +92,7 @@ class Start:
         if self.estimator != estimator:
             return f"the champion is a {self.estimator}"
         if not self.alike:
-            return "the champion has other features"
+            return "the champion has other features or another label"
         if classes is not None and not np.array_equal(classes, self.model.classes_):
             return f"the champion knows {len(self.model.classes_)} classes, the rows have {len(classes)}, not the same"
         grown, cold = _trees(self.model), _configured_trees(model)

@@ -45,6 +45,13 @@ def test_the_shipped_pipeline_is_valid() -> None:
             "event_timestamp: column 'when' is not in data.columns",
         ),
         ("column: sched_dep_time", "column: arr_delay", "is the label's: a model must not see it"),
+        ("random_state: 7}", "random_state: 7}\n  intervals: {}", r"model\.intervals: the label is a class"),
+        (
+            "random_state: 7}",
+            "random_state: 7}\n  intervals: {}\n  calibration: {}",
+            "calibration is of a classifier, intervals are of a regressor",
+        ),
+        ("random_state: 7}", "random_state: 7}\n  max_memory: much", r"model\.max_memory: not a size"),
         ("[[], [origin], [carrier]]", "[[airport]]", "slices: column 'airport'"),
         ("slices: [[origin]]", "slices: [[airport]]", "statistics.slices: column 'airport' is not in data.columns"),
         (

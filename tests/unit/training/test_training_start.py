@@ -134,7 +134,7 @@ def test_trees_are_added_to_the_champions(tmp_path, estimator, count):
     ("change", "reason"),
     [
         ({"estimator": "sklearn.linear_model.SGDClassifier"}, "the champion is a sklearn.linear_model.SGDClassifier"),
-        ({"alike": False}, "the champion has other features"),
+        ({"alike": False}, "the champion has other features or another label"),
     ],
 )
 def test_another_champion_is_a_cold_start(tmp_path, change, reason):
