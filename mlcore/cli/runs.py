@@ -200,7 +200,7 @@ def show(pipeline: PipelineName, run: Annotated[str, typer.Argument(help="Name o
         seconds = "" if ended is None else f"{(ended - execution.started_at).total_seconds():.1f}"
         error = (execution.error or "").split("\n", 1)[0]
         started = f"{execution.started_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(
-            str(execution.id), execution.component, execution.state.value, started, seconds, Text(error, style="red")
-        )
+        candidate = execution.parameters.get("candidate")
+        done = f"{execution.component} of {candidate}" if candidate else execution.component
+        table.add_row(str(execution.id), Text(done), execution.state.value, started, seconds, Text(error, style="red"))
     console.print(table)

@@ -103,3 +103,17 @@ def test_a_model_that_cannot_be_fitted_fails_the_run_by_its_name(several: Projec
         failed = [each for each in session.metadata.executions("tiny", "r") if each.state is ExecutionState.FAILED]
         assert [each.origin["node"] for each in failed] == ["trainer_linear"]
         assert "model linear" in str(failed[0].error)
+
+
+def test_where_a_constant_prediction_is_as_good_nothing_is_pushed(ran: Project) -> None:
+    """The run succeeds, the champion stays, and the verdict says why."""
+    ran.replace(MODEL, "models:\n  guess: {estimator: sklearn.dummy.DummyClassifier, params: {strategy: uniform}}\n")
+    ran.replace("max_regression: 0.5", "max_regression: 5")
+    ran.replace("threshold: 0.6", "threshold: 0")
+    results = ran.run(name="guessed")
+    assert results["model_selector"].summary == "none: guess is the best, and no better than a constant prediction"
+    assert "no model is better than a constant prediction in roc_auc on the" in results["pusher"].summary
+    with ran.session() as session:
+        champion = session.registry.champion("tiny")
+        assert champion is not None
+        assert champion.version == 1
