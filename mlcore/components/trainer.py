@@ -95,6 +95,7 @@ class Trainer(Component):
         from mlcore.training.start import way_of
         from mlcore.training.train import only_by_blocks, train, train_streaming
         from mlcore.transform.transformer import GraphTransformer
+        from mlcore.transform.unseen import learnt_from
 
         model, transformer = self.config.model, GraphTransformer.of(graph)
         start, holding = self._start(inputs, graph), self._holding()
@@ -112,10 +113,16 @@ class Trainer(Component):
             "holding": holding,
             "start": start,
         }
+
+        def unseen(fitted_on: pa.Table) -> GraphTransformer:
+            return GraphTransformer.of(learnt_from(graph, fitted_on))
+
         if not streams:
             further = [holding.timestamp] if holding else []
             rows = read_training_rows(self.config, paths, [*graph.training_contract, *further])
-            return train(rows, transformer, **asked)
+            return train(
+                rows, transformer, unseen=lambda fitted: GraphTransformer.of(learnt_from(graph, fitted)), **asked
+            )
 
         def source(wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
             return iter_batches(paths, wanted, batch_rows=BLOCK_ROWS)

@@ -63,6 +63,9 @@ class Trained:
     blocks_of: int = 0
 
 
+Unseen = Callable[[pa.Table], Transformer]
+
+
 class Asked(TypedDict):
     """What :func:`train` and :func:`train_streaming` are asked for alike."""
 
@@ -84,6 +87,7 @@ def train(
     weights: RowWeights | None = None,
     holding: Calibrating | Measuring | None = None,
     start: Start | None = None,
+    unseen: Unseen | None = None,
     threads: int = 1,
 ) -> Trained:
     """Fit the estimator on the rows that have a label.
@@ -97,6 +101,8 @@ def train(
         weights: How much each row counts; equally by default.
         holding: Which rows are held back to calibrate a classifier by, or to measure how far a regressor misses.
         start: The champion to start from, where that can be; its transform then takes the place of ``transformer``.
+        unseen: Of the rows fitted on, the transform of those held back; by default ``transformer``, which may have
+            learnt from their labels.
         threads: Of BLAS and OpenMP while fitting. It is fixed because results of BLAS change with it.
 
     Raises:
@@ -111,13 +117,13 @@ def train(
     cold = start.cold_because(model, estimator, None if counts is None else counts.classes) if start else ""
     goes_on = start if not cold else None
     transformer = goes_on.transformer if goes_on else transformer
-    rows = Rows(
-        features=transformer.transform_training(kept),
-        labels=labels,
-        weights=weights.of(kept, labels) if weights else None,
-    )
+    weighed = weights.of(kept, labels) if weights else None
+    rows = Rows(features=transformer.transform_training(kept), labels=labels, weights=weighed)
     with_categories(model, params, transformer.categorical_mask)
     held = holding.held_back(kept) if holding else None
+    if held is not None and unseen is not None and goes_on is None:
+        blind = unseen(kept.filter(pa.array(~held)))
+        rows.features[held] = blind.transform(kept.filter(pa.array(held)))
     fitted_on = rows if held is None else rows.where(~held)
     if goes_on:
         model = goes_on.fit(model, fitted_on, threads)

@@ -16,6 +16,7 @@ from mlcore.transform.fitting import fit
 from mlcore.transform.specs import specs_from_config
 from mlcore.transform.state import analyze
 from mlcore.transform.transformer import GraphTransformer
+from mlcore.transform.unseen import learnt_from
 
 SPECS = specs_from_config({"x": Feature(transform="numeric")}, {"x": "float64"})
 MEASURING = Measuring(share=0.4, timestamp="at")
@@ -111,6 +112,30 @@ def test_a_model_with_intervals_is_stored_like_any(tmp_path):
     new = make_table(5, 50)
     found = predict_intervals(load_model(tmp_path), new, 0.9)
     assert found.high.tobytes() == predict_intervals(first.pipeline, new, 0.9).high.tobytes()
+
+
+def test_rows_held_back_are_encoded_by_labels_of_others_alone():
+    """What learns from the label learns from the rows fitted on, for the rows held back: not from their own labels."""
+    specs = specs_from_config(
+        {"x": Feature(transform="numeric"), "c": Feature(transform="target_encoding", smoothing=0.0)},
+        {"x": "float64", "c": "string", "id": "int64", "amount": "float64"}, label="amount", key=("id",),
+    )  # fmt: skip
+    generator = np.random.default_rng(3)
+    table = make_table(0, 1000).append_column("c", pa.array(generator.choice(list("abcdefgh"), 1000)))
+    table = table.append_column("id", pa.array(np.arange(1000)))
+    graph = fit(specs, analyze(table, specs))
+    transformer = GraphTransformer.of(graph)
+    asked = {"label": "amount", "estimator": RIDGE, "params": {}, "holding": MEASURING}
+    trained = train(table, transformer, unseen=lambda rows: GraphTransformer.of(learnt_from(graph, rows)), **asked)
+    fitted, held = table.slice(0, 600), table.slice(600)
+    blind = fit(specs, analyze(fitted, specs))
+    assert learnt_from(graph, fitted).features[0] == graph.features[0]
+    errors = held["amount"].to_numpy() - trained.pipeline[-1].predict(blind.apply(held))
+    assert trained.pipeline[-1].below_.tobytes() == np.sort(errors).tobytes()
+    assert trained.pipeline[0].graph == graph
+    plain = train(table, transformer, **asked)
+    assert plain.pipeline[-1].below_.tobytes() != np.sort(errors).tobytes()
+    assert np.array_equal(plain.pipeline[-1].estimator.coef_, trained.pipeline[-1].estimator.coef_)
 
 
 def test_what_has_no_intervals_says_so():
