@@ -47,6 +47,9 @@ def predict(
     keep: Annotated[
         list[str] | None, typer.Option(help="A column to carry along, beside key and event timestamp.")
     ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="Bounds around a regressor's predictions, trained with model.intervals: 0.9.")
+    ] = None,
     max_bad_fraction: MaxBadFraction = MOST_BAD,
 ) -> None:
     """Predict the rows of a file with a released model, into a Parquet file or a table of PostgreSQL."""
@@ -60,6 +63,7 @@ def predict(
         place=place,
         keep=tuple(keep or ()),
         max_bad_fraction=max_bad_fraction,
+        confidence=confidence,
         run=f"predict__{iso(datetime.now(UTC))}__{secrets.token_hex(3)}",
         origin={"host": socket.gethostname(), "pid": os.getpid()},
     )

@@ -33,6 +33,9 @@ def serve(
         str | None, typer.Option(help="Keep a sample of the rows asked: served/{YYYY}-{MM}-{DD}.jsonl")
     ] = None,
     log_share: Annotated[float, typer.Option(min=0, max=1, help="How many of all rows.")] = 0.01,
+    confidence: Annotated[
+        float | None, typer.Option(help="Bounds around a regressor's predictions, trained with model.intervals: 0.9.")
+    ] = None,
     max_body: Annotated[int, typer.Option(min=1024, help="Bytes of the largest request.")] = 16 << 20,
     max_waiting: Annotated[int, typer.Option(min=1, help="Rows that may wait in a worker.")] = 20_000,
 ) -> None:
@@ -56,6 +59,7 @@ def serve(
         tokens=tuple(hashlib.sha256(token.encode()).hexdigest() for token in tokens),
         log=log,
         log_share=log_share,
+        confidence=confidence,
         body_bytes=max_body,
         waiting_rows=max_waiting,
     )

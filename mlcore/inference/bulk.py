@@ -23,25 +23,31 @@ class Scoring:
         model: Payload folder of the model, a path or a URL.
         version: The model's number.
         carried: Columns that are kept of each row, before the answers.
+        confidence: That of a regressor's bounds; none are told by default.
     """
 
     model: str
     version: int
     carried: tuple[str, ...]
+    confidence: float | None = None
 
     def __call__(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        return with_answers(_scorer(self.model, self.version), rows, self.carried)
+        return with_answers(self._scorer, rows, self.carried)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns that are read."""
-        return tuple(dict.fromkeys((*self.carried, *_scorer(self.model, self.version).columns)))
+        return tuple(dict.fromkeys((*self.carried, *self._scorer.columns)))
+
+    @property
+    def _scorer(self) -> Scorer:
+        return _loaded(self.model, self.version, self.confidence)
 
 
 @lru_cache(maxsize=2)
-def _scorer(model: str, version: int) -> Scorer:
+def _loaded(model: str, version: int, confidence: float | None) -> Scorer:
     """A worker loads a model once."""
-    return Scorer.load(place(model), version=version)
+    return Scorer.load(place(model), version=version, confidence=confidence)
 
 
 def with_answers(scorer: Scorer, rows: pa.RecordBatch, carried: Sequence[str]) -> pa.RecordBatch:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlcore.core.types import Json
+from mlcore.training.intervals import margins_of
 from mlcore.training.model import load_model, read_metadata
 from mlcore.training.predict import predict_scores
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PREDICTION = "prediction"
 PROBABILITY = "probability"
 VERSION = "model_version"
+LOW, HIGH = "prediction_low", "prediction_high"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,22 +34,28 @@ class Scorer:
         pipeline: The exported pipeline: the transform and the estimator.
         classes: The label's values in the order of the probabilities; none where it is a number.
         version: The model's number in the registry, told with every prediction.
+        confidence: Of a regressor that was trained with intervals: that of the bounds told; none are by default.
     """
 
     pipeline: Pipeline
     classes: tuple[Json, ...]
     version: int
+    confidence: float | None = None
 
     @classmethod
-    def load(cls, folder: Path, *, version: int) -> Scorer:
+    def load(cls, folder: Path, *, version: int, confidence: float | None = None) -> Scorer:
         """The model of a payload folder, audited before it is built.
 
         Raises:
             ArtifactMissing: A file is not there.
             UntrustedModel: The file holds what is not on the allow-list.
-            ModelError: The file cannot be read.
+            ModelError: The file cannot be read, or bounds are asked of a model without intervals.
+            DataError: Too few rows were held back in training for such a confidence.
         """
-        return cls(pipeline=load_model(folder), classes=read_metadata(folder).classes, version=version)
+        pipeline, classes = load_model(folder), read_metadata(folder).classes
+        if confidence is not None:
+            margins_of(pipeline[-1], confidence)
+        return cls(pipeline=pipeline, classes=classes, version=version, confidence=confidence)
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
@@ -60,10 +68,11 @@ class Scorer:
         """The columns of its answers.
 
         ``prediction``, of a regressor the number and of a classifier the most probable class; ``probability`` where
-        the classes are 0 and 1, or ``probability_<class>`` for every class there is; and ``model_version``.
+        the classes are 0 and 1, or ``probability_<class>`` for every class there is; ``prediction_low`` and
+        ``prediction_high`` where bounds are asked for; and ``model_version``.
         """
         kind = pa.float64() if not self.classes else pa.array(list(self.classes)).type
-        chances = [pa.field(name, pa.float64()) for name in self._chances]
+        chances = [pa.field(name, pa.float64()) for name in (*self._chances, *self._bounds)]
         return pa.schema([pa.field(PREDICTION, kind), *chances, pa.field(VERSION, pa.int64())])
 
     def answer(self, rows: pa.Table | pa.RecordBatch) -> pa.RecordBatch:
@@ -77,7 +86,8 @@ class Scorer:
         scores = predict_scores(self.pipeline, table) if table.num_rows else self._nothing
         version = np.full(len(scores), self.version, dtype=np.int64)
         if not self.classes:
-            return pa.record_batch([pa.array(scores), pa.array(version)], self.answers)
+            bounds = [pa.array(scores + margin) for margin in self._margins]
+            return pa.record_batch([pa.array(scores), *bounds, pa.array(version)], self.answers)
         chances = [scores] if scores.ndim == 1 else list(scores.T)
         arrays = [pa.array(np.ascontiguousarray(chance)) for chance in chances]
         return pa.record_batch([self._likeliest(scores), *arrays, pa.array(version)], self.answers)
@@ -89,6 +99,15 @@ class Scorer:
         if self._is_binary:
             return (PROBABILITY,)
         return tuple(f"{PROBABILITY}_{name}" for name in self.classes)
+
+    @property
+    def _bounds(self) -> tuple[str, ...]:
+        return () if self.confidence is None else (LOW, HIGH)
+
+    @cached_property
+    def _margins(self) -> tuple[float, ...]:
+        """What is added to a prediction for its bounds."""
+        return () if self.confidence is None else margins_of(self.pipeline[-1], self.confidence)
 
     @cached_property
     def _is_binary(self) -> bool:

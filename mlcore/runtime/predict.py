@@ -39,6 +39,7 @@ class Asked:
         place: Where the predictions go, as the record names it; no secret.
         keep: Columns to carry along, beside the key and the event timestamp.
         max_bad_fraction: So much of the rows may be bad; they are left out and counted.
+        confidence: That of a regressor's bounds; none are told by default.
         run: Name of the run that the record belongs to.
         origin: Where it runs.
     """
@@ -47,6 +48,7 @@ class Asked:
     place: str
     keep: tuple[str, ...]
     max_bad_fraction: float
+    confidence: float | None
     run: str
     origin: dict[str, Json]
 
@@ -73,7 +75,8 @@ def predict(session: Session, config: PipelineConfig, version: ModelVersion, ask
 
     (model,) = session.metadata.artifacts([version.artifact_id])
     session.artifacts.verify(model)
-    scorer = Scorer.load(session.artifacts.path(model.uri), version=version.version)
+    place = session.artifacts.path(model.uri)
+    scorer = Scorer.load(place, version=version.version, confidence=asked.confidence)
     carried = tuple(dict.fromkeys((*config.data.key, config.data.event_timestamp, *asked.keep)))
     table, history = _open(asked.source, config, scorer, carried)
     schema = _with_history(table.schema, history)
@@ -109,7 +112,7 @@ def _execution(config: PipelineConfig, asked: Asked, carried: Sequence[str]) -> 
         pipeline=config.name,
         run=asked.run,
         fingerprint=None,
-        parameters={"source": asked.source, "columns": list(carried)},
+        parameters={"source": asked.source, "columns": list(carried), "confidence": asked.confidence},
         origin=asked.origin,
     )
 

@@ -51,13 +51,22 @@ class Models:
         checked: When the registry last answered, in seconds of the monotonic clock.
     """
 
-    def __init__(self, session: Session, config: PipelineConfig, name: str, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        session: Session,
+        config: PipelineConfig,
+        name: str,
+        metrics: Metrics,
+        *,
+        confidence: float | None = None,
+    ) -> None:
         self.current: Served | None = None
         self.checked = 0.0
         self._session = session
         self._config = config
         self._name = name
         self._metrics = metrics
+        self._confidence = confidence
         self._told = ""
 
     def refresh(self) -> None:
@@ -96,7 +105,8 @@ class Models:
     def _load(self, version: ModelVersion) -> Served:
         (artifact,) = self._session.metadata.artifacts([version.artifact_id])
         self._session.artifacts.verify(artifact)
-        scorer = Scorer.load(self._session.artifacts.path(artifact.uri), version=version.version)
+        place = self._session.artifacts.path(artifact.uri)
+        scorer = Scorer.load(place, version=version.version, confidence=self._confidence)
         fields = Fields(read=scorer.columns, known=frozenset(self._config.data.all_columns) - set(scorer.columns))
         served = Served(version=version, scorer=scorer, fields=fields)
         served.answer_rows([fields.batch([dict.fromkeys(scorer.columns)])])  # the first answer is slow: it is ours

@@ -31,6 +31,7 @@ class Choices:
         tokens: SHA-256 digests of the tokens that may ask.
         log: Pattern of the request log's files; none is kept without.
         log_share: So much of the rows is kept.
+        confidence: Of a regressor's bounds; none are told by default.
     """
 
     pipeline: str
@@ -41,6 +42,7 @@ class Choices:
     tokens: tuple[str, ...] = ()
     log: str | None = None
     log_share: float = 0.01
+    confidence: float | None = None
     body_bytes: int = 16 << 20
     waiting_rows: int = 20_000
     refresh_seconds: float = 1.0
@@ -100,7 +102,7 @@ def worker() -> FastAPI:
     config = find_pipeline(settings.pipelines, choices.pipeline)
     metrics = Metrics(config.name)
     stack = open_session(settings)  # closed with the process
-    models = Models(stack.__enter__(), config, choices.model, metrics)
+    models = Models(stack.__enter__(), config, choices.model, metrics, confidence=choices.confidence)
     try:
         models.refresh()
     except NoChampion as error:

@@ -1,14 +1,18 @@
 """A released model's answers as columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.pipeline import Pipeline
 
 from mlcore.config.model import Feature
-from mlcore.errors import DataError
+from mlcore.errors import DataError, ModelError
 from mlcore.inference.bulk import with_answers
 from mlcore.inference.scorer import Scorer
-from mlcore.training.predict import predict_scores
+from mlcore.training.intervals import ConformalRegressor
+from mlcore.training.predict import predict_intervals, predict_scores
 from mlcore.training.train import train
 from mlcore.transform.fitting import fit
 from mlcore.transform.specs import specs_from_config
@@ -99,3 +103,20 @@ def test_columns_to_keep_must_be_there_and_leave_the_answers_their_names(keep, n
     renamed = pa.record_batch(rows.columns, names=[names.get(name, name) for name in rows.schema.names])
     with pytest.raises(DataError, match=said):
         with_answers(make_scorer("late", LOGISTIC), renamed, [keep])
+
+
+def test_bounds_are_told_of_a_regressor_that_has_them():
+    """They are those of the model's own intervals; asked of another model, they are refused."""
+    rows = make_rows()
+    plain = make_scorer("amount", "sklearn.linear_model.LinearRegression")
+    with pytest.raises(ModelError, match="without prediction intervals"):
+        replace(plain, confidence=0.9).answer(rows)
+    table = pa.Table.from_batches([rows])
+    transform, regressor = plain.pipeline[:-1], plain.pipeline[-1]
+    held = ConformalRegressor.of(regressor, transform.transform(table), rows["amount"].to_numpy())
+    pipeline = Pipeline([("transform", plain.pipeline[0]), ("estimator", held)])
+    answers = replace(plain, pipeline=pipeline, confidence=0.9).answer(rows)
+    assert answers.schema.names == ["prediction", "prediction_low", "prediction_high", "model_version"]
+    found = predict_intervals(pipeline, table, 0.9)
+    assert answers["prediction_low"].to_numpy().tobytes() == found.low.tobytes()
+    assert answers["prediction_high"].to_numpy().tobytes() == found.high.tobytes()
