@@ -180,6 +180,21 @@ def test_a_pipeline_that_is_not_monitored_has_one_dag(project):
     assert list(build_dags("config/pipelines/flight_delays.yaml")) == ["flight_delays"]
 
 
+def test_each_of_several_models_has_tasks_that_run_side_by_side(project):
+    """No task of one candidate waits for another's; what follows waits for the choice alone."""
+    path = project / "config/pipelines/flight_delays.yaml"
+    text = path.read_text()
+    start, end = text.index("model:"), text.index("evaluation:")
+    models = "models:\n  one: {estimator: a.B}\n  two: {estimator: a.C, features: [distance]}\n\n"
+    path.write_text(text[:start] + models + text[end:])
+    dag = build_dags("config/pipelines/flight_delays.yaml")["flight_delays"]
+    waits = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+    assert not any("two" in upstream for name in ("trainer_one", "backtest_one") for upstream in waits[name])
+    assert {"trainer_one", "backtest_one", "trainer_two", "backtest_two"} < waits["model_selector"]
+    assert not any("trainer" in upstream for upstream in waits["evaluator"] | waits["pusher"])
+    assert "one `a.B`, two `a.C`" in dag.doc_md
+
+
 def _fresh(program, project, extra=None):
     """Output of a program in a fresh interpreter."""
     environ = {**os.environ, "MLCORE_PROJECT": str(project), **(extra or {})}
