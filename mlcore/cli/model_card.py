@@ -12,6 +12,7 @@ from mlcore.errors import MetadataError, NoChampion, quoted
 
 if TYPE_CHECKING:
     from mlcore.config.pipeline import PipelineConfig
+    from mlcore.evaluation.card.content import Subject
     from mlcore.evaluation.files import Judgement
     from mlcore.runtime.session import Session
 
@@ -71,9 +72,16 @@ def write_card(path: Path, config: PipelineConfig, found: EvaluatedModel, judgem
     Raises:
         DataError: It cannot be written.
     """
-    from mlcore.evaluation.card.content import Subject
     from mlcore.evaluation.card.html import to_html
     from mlcore.evaluation.card.markdown import to_markdown
+
+    subject = card_of(config, found, judgement)
+    write_page(path, to_html(subject) if path.suffix == ".html" else to_markdown(subject))
+
+
+def card_of(config: PipelineConfig, found: EvaluatedModel, judgement: Judgement) -> Subject:
+    """What the model's card says."""
+    from mlcore.evaluation.card.content import Subject
 
     model, evaluation = found.model.properties, found.evaluation.properties
     candidate = str(evaluation.get("candidate") or "")
@@ -95,14 +103,13 @@ def write_card(path: Path, config: PipelineConfig, found: EvaluatedModel, judgem
         name: feature.doc or f"made of {', '.join(feature.columns) or feature.column or name}"
         for name, feature in (alone or config).features.items()
     }
-    subject = Subject(
+    return Subject(
         title=f"Model card: {config.name}, {found.name}",
         description=config.description,
         facts=facts,
         features=features,
         judgement=judgement,
     )
-    write_page(path, to_html(subject) if path.suffix == ".html" else to_markdown(subject))
 
 
 def _listed(value: object) -> list[object]:

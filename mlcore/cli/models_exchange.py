@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import socket
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -25,18 +24,18 @@ def export(
     file: Annotated[Path, typer.Argument(help="The archive to write.", dir_okay=False)],
 ) -> None:
     """One archive with model, transform, schema, evaluation, card and environment lock; equal versions, equal bytes."""
-    from mlcore.cli.model_card import find_evaluated, write_card
+    from mlcore.cli.model_card import card_of, find_evaluated
+    from mlcore.evaluation.card.markdown import to_markdown
     from mlcore.evaluation.files import read_judgement
     from mlcore.runtime.exchange import export_version
     from mlcore.runtime.provenance import find_version
 
     config = find_pipeline(settings().pipelines, pipeline)
-    with session() as stores, tempfile.TemporaryDirectory() as folder:
+    with session() as stores:
         chosen = find_version(stores, pipeline, version)
         found = find_evaluated(stores, pipeline, version, None)
-        card = Path(folder) / CARD
-        write_card(card, config, found, read_judgement(stores.artifacts.path(found.evaluation.uri)))
-        digest = export_version(stores, chosen, file, {CARD: card.read_bytes()})
+        card = card_of(config, found, read_judgement(stores.artifacts.path(found.evaluation.uri)))
+        digest = export_version(stores, chosen, file, {CARD: to_markdown(card).encode()})
     size = file.stat().st_size
     console.print(f"wrote {file}, {size:,} bytes: {digest}", highlight=False, markup=False, soft_wrap=True)
 

@@ -155,6 +155,32 @@ def unpack(path: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> Manifes
     return manifest
 
 
+def check_nested(path: Path, name: str) -> None:
+    """Refuse a file that is an archive itself and holds more than it is large: reading it would fill the memory.
+
+    Args:
+        path: The file; one that is no archive is left to whoever reads it.
+        name: What it is called, for the message.
+
+    Raises:
+        ArchiveRefused: An entry is compressed, or the entries share their bytes.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise _refused(f"entry {quoted(name)} is a damaged archive: {quoted(str(error))}", path) from error
+    packed = [info.filename for info in infos if info.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        raise _refused(
+            f"entry {quoted(name)} holds {quoted(packed[0])} compressed: models are stored as they are", path
+        )
+    if sum(info.file_size for info in infos) > path.stat().st_size:
+        raise _refused(f"entry {quoted(name)} holds more bytes than it is large", path)
+
+
 def _checked(archive: zipfile.ZipFile, path: Path, most_bytes: int) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     if len(infos) > MOST_FILES:

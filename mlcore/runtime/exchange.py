@@ -25,7 +25,7 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import Artifact, ArtifactType, EventType, Json, NewArtifact, NewExecution
 from mlcore.core.window import iso, parse_moment
-from mlcore.deployment.archive import MOST_BYTES, ArchiveRefused, Manifest, archive_digest, pack, unpack
+from mlcore.deployment.archive import MOST_BYTES, ArchiveRefused, Manifest, archive_digest, check_nested, pack, unpack
 from mlcore.errors import WindowError, quoted
 from mlcore.metadata.store import Publication
 from mlcore.metadata.tables import event
@@ -229,6 +229,8 @@ def _check_artifacts(artifacts: Mapping[str, Any], folder: Path, path: Path) -> 
 def _audit(folder: Path) -> None:
     from mlcore.training.model import load_model, read_metadata
 
+    for file in files_below(folder):
+        check_nested(file, f"{MODEL}/{relative_name(file, folder)}")
     read_metadata(folder)
     load_model(folder)
 

@@ -17,9 +17,20 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import Json, SplitName
 from mlcore.core.window import parse_moment
 from mlcore.errors import ConfigError, quoted
-from mlcore.runtime.pipeline import Approval, Baseline, Graph, Node
+from mlcore.runtime.pipeline import (
+    BACKTEST,
+    HISTORY_GEN,
+    MODEL_SELECTOR,
+    TUNER,
+    Approval,
+    Baseline,
+    Graph,
+    Node,
+)
 from mlcore.runtime.provenance import Made
 
+_OPTIONAL = (TUNER, HISTORY_GEN, BACKTEST, MODEL_SELECTOR)
+"""Nodes that a pipeline's graph may have lost since."""
 _NOT_TOLD = ("code", "libraries", "candidate")
 """Parameters that say what ran and for which model, and not what it was told to do."""
 
@@ -62,14 +73,14 @@ def restore(config: PipelineConfig, graph: Graph, one: Made, lineage: Sequence[M
     """
     node = _node(graph, one)
     alone = config if node.candidate is None else config.of_candidate(node.candidate)
-    now, recorded = _component(node, alone, one).parameters, one.execution.parameters
-    then = alone if not _differences(recorded, now) else _configured(alone, recorded, lineage)
+    now, recorded = _present(node, alone, graph, one), one.execution.parameters
+    then = _configured(alone, recorded, lineage) if now is None or _differences(recorded, now) else alone
     component = _component(node, then, one)
     return Restored(
         node=node,
         config=then,
         component=component,
-        changed=_differences(component.parameters, now),
+        changed=(f"there is no {one.node} any more",) if now is None else _differences(component.parameters, now),
         unlike=_differences(recorded, {key: component.parameters.get(key) for key in recorded}),
     )
 
@@ -78,7 +89,7 @@ def _node(graph: Graph, one: Made) -> Node:
     for node in graph.nodes:
         if node.name == one.node:
             return node
-    for node in graph.nodes:
+    for node in (*graph.nodes, *_OPTIONAL):
         if node.component.__name__ == one.execution.component:
             return node
     raise ConfigError(
@@ -86,6 +97,13 @@ def _node(graph: Graph, one: Made) -> Node:
         where=f"execution {one.execution.id}",
         next_step="check out the code and the pipeline file that the model was made with",
     )
+
+
+def _present(node: Node, config: PipelineConfig, graph: Graph, one: Made) -> Mapping[str, Json] | None:
+    """What the component would be told now; none where the pipeline does without it."""
+    if all(each.component is not node.component for each in graph.nodes):
+        return None
+    return _component(node, config, one).parameters
 
 
 def _component(node: Node, config: PipelineConfig, one: Made) -> Component | SpanComponent:

@@ -106,6 +106,26 @@ def test_a_version_is_exported_and_imported(ran: Project, project: Project, tmp_
     assert exported(project, tmp_path / "again.zip")
 
 
+def test_the_command_line_exports_with_a_card_and_imports(ran: Project, project: Project, tmp_path: Path) -> None:
+    """What is printed is the digest that --expect takes; a model whose bytes changed in the store is not exported."""
+    path = tmp_path / "one.zip"
+    done = ran.cli("models", "export", "tiny", "1", str(path))
+    assert done.returncode == 0, done.stderr
+    digest = done.stdout.split()[-1]
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("card.md").decode().startswith("# Model card: tiny, version 1")
+    there = project.cli("models", "import", str(path), "--expect", digest)
+    assert "version 1 of tiny is registered" in there.stdout, there.stderr
+    assert "imported it from 'one.zip'" in project.cli("models", "show", "tiny", "--version", "1").stdout
+    with ran.session() as session:
+        (model,) = session.metadata.artifacts([find_version(session, "tiny", 1).artifact_id])
+        file = session.artifacts.path(model.uri) / "model.json"
+    file.write_bytes(file.read_bytes() + b" ")
+    refused = ran.cli("models", "export", "tiny", "1", str(path))
+    assert refused.returncode == 1
+    assert "are not those published" in refused.stderr
+
+
 def evil_pickle(folder: Path, about: dict[str, Json]) -> None:
     class Runs:
         def __reduce__(self) -> tuple[object, tuple[str]]:
@@ -124,9 +144,16 @@ def unknown_type(folder: Path, about: dict[str, Json]) -> None:
     true_digests(folder, about)
 
 
+def bomb(folder: Path, about: dict[str, Json]) -> None:
+    with zipfile.ZipFile(folder / "model" / "model.skops", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", bytes(10**7))
+    true_digests(folder, about)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
+        (bomb, ArchiveRefused, r"entry 'model/model.skops' holds 'schema.json' compressed"),
         (evil_pickle, ModelError, r"model file cannot be read"),
         (unknown_type, UntrustedModel, r"not on the allow-list: '[\w.]*Unknown'"),
     ],
@@ -139,7 +166,7 @@ def test_a_hostile_model_in_a_flawless_archive_is_refused(
     error: type[Exception],
     words: str,
 ) -> None:
-    """A pickle that runs code, and a type nobody knows: refused by name, nothing run, nothing visible."""
+    """A bomb, a pickle that runs code, a type nobody knows: refused by name, nothing run, nothing visible."""
     exported(ran, tmp_path / "one.zip")
     repacked(tmp_path / "one.zip", tmp_path / "inside", change)
     with pytest.raises(error, match=words):
