@@ -46,7 +46,7 @@ def _column(table: pa.Table | pa.RecordBatch, name: str, type_name: str) -> pa.A
     if table.schema.names.count(name) > 1:
         raise DataError(f"column {quoted(name)} is there twice", next_step="give every column once")
     column = table.column(name)
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = _whole(column) if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # strings beyond 2 GiB stay in chunks
         raise DataError(f"column {quoted(name)} is too large for one array", next_step="give fewer rows at a time")
     wanted = ARROW_TYPES[type_name]
@@ -60,6 +60,11 @@ def _column(table: pa.Table | pa.RecordBatch, name: str, type_name: str) -> pa.A
         except pa.ArrowInvalid as error:
             raise _mistyped(name, wanted, array.type, f": {quoted(str(error))}") from error
     raise _mistyped(name, wanted, array.type)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """As one array; of a single chunk that one, which Arrow would copy."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _mistyped(name: str, wanted: pa.DataType, given: pa.DataType, why: str = "") -> DataError:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlcore.transform.history.exact import Floats, Ints, RangeSums, scaled, two_product
-from mlcore.transform.history.windows import Mask, Windows
+from mlcore.transform.history.windows import Mask, Windows, filled
 
 Numbers = Floats | Ints
 _NO_SPREAD = 2.0**-90
@@ -125,9 +125,9 @@ def _finite(values: pa.Array) -> pa.Array:
 def _numbers(values: pa.Array, missing: float) -> Numbers:
     """As int64 or float64, with a number for what is missing."""
     if pa.types.is_floating(values.type):
-        return np.asarray(pc.fill_null(values, float(missing)).to_numpy())
+        return filled(values, float(missing))
     integers = values.cast(pa.int32()) if pa.types.is_date32(values.type) else values
-    return np.asarray(pc.fill_null(integers.cast(pa.int64()), int(missing)).to_numpy())
+    return filled(integers.cast(pa.int64()), int(missing))
 
 
 def _known(values: npt.NDArray[np.generic], known: Mask) -> pa.Array:

@@ -132,12 +132,9 @@ class _Made:
                 return values.lag(windows, one.periods)
             case "count":
                 return pa.array(values.count(windows), mask=~past.keyed)
-            case "sum":
-                return values.sum(windows)
-            case "mean":
-                return values.mean(windows)
-            case "std":
-                return values.std(windows)
+            case "sum" | "mean" | "std":
+                make = {"sum": values.sum, "mean": values.mean, "std": values.std}[one.aggregate]
+                return pa.concat_arrays([make(block) for block in windows.blocks()])
             case "min":
                 return values.least(windows)
             case _:

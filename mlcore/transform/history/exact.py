@@ -7,7 +7,7 @@ lies outside the range cancels out without a trace, which no float could promise
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,6 @@ _LIMB = (1 << _LIMB_BITS) - 1
 _MANTISSA_BITS = 53
 _HALF_BITS = 26
 _MOST = 1 << 62
-_BLOCK = 1 << 17
-"""Ranges at a time: their pieces stay in the processor's cache."""
 _SPLITTER = float((1 << 27) + 1)
 
 
@@ -65,10 +63,16 @@ class RangeSums:
 
     def rounded(self, start: Ints, stop: Ints) -> tuple[Floats, Ints]:
         """The float nearest to each range's sum, as a number whose size no float exceeds, and a binary exponent."""
-        found, exponents = np.empty(len(start)), np.empty(len(start), np.int64)
-        for block in _blocks(len(start)):
-            found[block], exponents[block] = self._rounded(start[block], stop[block])
-        return found, exponents
+        if self._whole is not None:
+            return (self._limbs[0][stop] - self._limbs[0][start]).astype(np.float64), np.zeros(len(start), np.int64)
+        sign, limbs, top = self._leading(start, stop)
+        shift = np.uint64(_LIMB_BITS) - _bits(limbs[0])  # so that the first of 64 bits is set
+        first = ((limbs[0] << np.uint64(_LIMB_BITS)) | limbs[1]) << shift
+        third = limbs[2] << shift
+        dropped = ((third & np.uint64(_LIMB)) != 0) | (limbs[3] != 0)
+        mantissa = (first | (third >> np.uint64(_LIMB_BITS))) | dropped.astype(np.uint64)
+        exponent = self._base + _LIMB_BITS * (top - 1) - shift.astype(np.int64)
+        return sign * mantissa.astype(np.float64), np.where(limbs[0] == 0, 0, exponent)
 
     def doubled(self, start: Ints, stop: Ints) -> tuple[Floats, Floats, Ints]:
         """Each range's sum as two floats that are to be added, to about 100 bits, and a binary exponent of both.
@@ -80,29 +84,13 @@ class RangeSums:
             nearest = whole.astype(np.float64)
             rest = (whole - nearest.astype(np.int64)).astype(np.float64)
             return nearest, rest, np.zeros(len(start), np.int64)
-        high, low, exponents = np.empty(len(start)), np.empty(len(start)), np.empty(len(start), np.int64)
-        for block in _blocks(len(start)):
-            sign, limbs, top = self._leading(start[block], stop[block])
-            total, rest = _two_sum(_scaled(limbs[0], 96), _scaled(limbs[1], 64))
-            for limb, shift in ((limbs[2], 32), (limbs[3], 0)):
-                total, error = _two_sum(total, _scaled(limb, shift))
-                rest = rest + error
-            total, rest = _two_sum(total, rest)
-            high[block], low[block] = sign * total, sign * rest
-            exponents[block] = self._base + _LIMB_BITS * (top - 3)
-        return high, low, exponents
-
-    def _rounded(self, start: Ints, stop: Ints) -> tuple[Floats, Ints]:
-        if self._whole is not None:
-            return (self._limbs[0][stop] - self._limbs[0][start]).astype(np.float64), np.zeros(len(start), np.int64)
         sign, limbs, top = self._leading(start, stop)
-        shift = np.uint64(_LIMB_BITS) - _bits(limbs[0])  # so that the first of 64 bits is set
-        first = ((limbs[0] << np.uint64(_LIMB_BITS)) | limbs[1]) << shift
-        third = limbs[2] << shift
-        dropped = ((third & np.uint64(_LIMB)) != 0) | (limbs[3] != 0)
-        mantissa = (first | (third >> np.uint64(_LIMB_BITS))) | dropped.astype(np.uint64)
-        exponent = self._base + _LIMB_BITS * (top - 1) - shift.astype(np.int64)
-        return sign * mantissa.astype(np.float64), np.where(limbs[0] == 0, 0, exponent)
+        total, rest = _two_sum(_scaled(limbs[0], 96), _scaled(limbs[1], 64))
+        for limb, shift in ((limbs[2], 32), (limbs[3], 0)):
+            total, error = _two_sum(total, _scaled(limb, shift))
+            rest = rest + error
+        total, rest = _two_sum(total, rest)
+        return sign * total, sign * rest, self._base + _LIMB_BITS * (top - 3)
 
     def _leading(self, start: Ints, stop: Ints) -> tuple[Floats, list[Unsigned], Ints]:
         """Sign, the four leading pieces (of the last one's further bits: whether there are any), place of the first.
@@ -155,10 +143,6 @@ def _two_sum(first: Floats, second: Floats) -> tuple[Floats, Floats]:
 
 def _scaled(limbs: Unsigned, shift: int) -> Floats:
     return limbs.astype(np.float64) * 2.0**shift
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(first, first + _BLOCK) for first in range(0, count, _BLOCK))
 
 
 def _integers(values: Floats | Ints) -> Ints | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ Mask = npt.NDArray[np.bool_]
 
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_CODES = 1 << 62
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Windows:
     @property
     def lengths(self) -> Ints:
         return self.stop - self.start
+
+    def blocks(self) -> Iterator[Windows]:
+        """The same, some rows at a time: what is computed of them stays in the processor's cache."""
+        for first in range(0, max(len(self.start), 1), _BLOCK):
+            yield Windows(start=self.start[first : first + _BLOCK], stop=self.stop[first : first + _BLOCK])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +128,13 @@ class Past:
 
 
 def _microseconds(column: pa.Array) -> Ints:
-    moments: Ints = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-    return moments
+    return filled(column.cast(pa.int64()), 0)
+
+
+def filled(column: pa.Array, missing: float) -> npt.NDArray[Any]:
+    """Numbers, with one for what is missing."""
+    whole = pc.fill_null(column, missing) if column.null_count else column
+    return np.asarray(whole.to_numpy())
 
 
 def _missing(column: pa.Array) -> Mask:
@@ -147,8 +159,7 @@ def _codes(columns: Sequence[tuple[pa.Array, pa.Array]], rows: int, past: int) -
 
 
 def _indices(chunk: pa.DictionaryArray) -> Ints:
-    indices: Ints = pc.fill_null(chunk.indices.cast(pa.int64()), -1).to_numpy()
-    return indices
+    return filled(chunk.indices, -1).astype(np.int64)
 
 
 def _fewer(codes: Ints) -> tuple[Ints, int]:
