@@ -13,9 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import cast
-
-from upath import UPath
+from typing import Any, cast
 
 from mlcore.artifacts.digests import digest_file, digest_folder, files_below
 from mlcore.core.types import SPAN_FRAGMENT, Artifact, ArtifactType
@@ -45,7 +43,7 @@ class ArtifactStore:
     def __init__(self, root: str) -> None:
         self._local = "://" not in root or root.startswith("file://")
         # Remote folders have the interface of a Path, though not its type.
-        self._root = Path(root.removeprefix("file://")).absolute() if self._local else cast("Path", UPath(root))
+        self._root = Path(root.removeprefix("file://")).absolute() if self._local else _remote(root)
 
     @property
     def local(self) -> bool:
@@ -66,7 +64,7 @@ class ArtifactStore:
         if uri.startswith("/"):
             return Path(uri)
         if "://" in uri:
-            return cast("Path", UPath(uri))
+            return _remote(uri)
         parts = PurePosixPath(uri).parts
         if not parts or ".." in parts:
             raise ArtifactError(f"{quoted(uri)} is no place below the artifact store", where=str(self._root))
@@ -169,7 +167,7 @@ class ArtifactStore:
             elif self._local:
                 shutil.rmtree(path)
             else:
-                remote = cast("UPath", path)
+                remote = cast("Any", path)
                 remote.fs.rm(remote.path, recursive=True)
         except FileNotFoundError:
             pass
@@ -207,6 +205,13 @@ class ArtifactStore:
 
     def _is_below(self, name: object) -> bool:
         return self._local and isinstance(name, str | os.PathLike) and Path(name).is_relative_to(self._root)
+
+
+def _remote(url: str) -> Path:
+    """A folder behind a URL; it has the interface of a Path, though not its type."""
+    from upath import UPath  # a quarter of a second, which a store on the disk does not cost
+
+    return cast("Path", UPath(url))
 
 
 @contextmanager

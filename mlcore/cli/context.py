@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from mlcore.config.settings import Settings
-from mlcore.runtime.session import Session, open_session
+
+if TYPE_CHECKING:
+    from mlcore.runtime.session import Session
 
 _PIPED_WIDTH = 160
 console = Console()
@@ -29,6 +32,7 @@ def session() -> Iterator[Session]:
     """The stores; an embedded PostgreSQL is started for the command where none is named and none runs."""
     from mlcore.metadata.store import migrate
     from mlcore.platform.postgres import ensure_database
+    from mlcore.runtime.session import open_session
 
     found = settings()
     with ensure_database(found) as url:

@@ -10,22 +10,7 @@ import typer
 from rich.console import Console
 
 import mlcore
-from mlcore.cli import (
-    data,
-    db,
-    demo,
-    evaluate,
-    gc,
-    mlflow,
-    models,
-    pipelines,
-    platform,
-    predict,
-    runs,
-    schema,
-    serve,
-    transform,
-)
+from mlcore.cli.lazy import LazyGroup
 from mlcore.errors import MlcoreError
 from mlcore.runtime.logs import ContextFormatter
 
@@ -35,25 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    cls=LazyGroup,
 )
-
-for noun in (
-    runs,
-    predict,
-    serve,
-    pipelines,
-    models,
-    data,
-    schema,
-    transform,
-    evaluate,
-    mlflow,
-    gc,
-    db,
-    platform,
-    demo,
-):
-    noun.register(app)
 
 
 def _version(value: bool) -> None:

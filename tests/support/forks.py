@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mlcore.beam.quiet import import_beam
+from mlcore.cli.lazy import COMMANDS
 
 _IMPORTED = (
     "pyarrow.csv",
@@ -31,6 +32,7 @@ _IMPORTED = (
     "alembic.command",
     "mlcore.runtime.launch",
     "mlcore.cli.main",
+    *dict.fromkeys(f"mlcore.cli.{module}" for module in COMMANDS.values()),
 )
 _MOST_SECONDS = 300.0
 
