@@ -16,7 +16,7 @@ from rich.text import Text
 
 from mlcore.cli import models_diff, models_exchange, models_moves, models_reproduce
 from mlcore.cli.context import console, notes, session, settings
-from mlcore.config.loader import find_pipeline
+from mlcore.config.files import pipeline_file
 from mlcore.core.window import iso
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 @models.command("list")
 def list_models(pipeline: PipelineName, as_json: AsJson = False) -> None:
     """Every version of a pipeline's model, with its aliases."""
-    find_pipeline(settings().pipelines, pipeline)
+    pipeline_file(settings().pipelines, pipeline)
     with session() as stores:
         versions = stores.registry.versions(pipeline)
         marks = _marks(stores, pipeline)
@@ -91,7 +91,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Every move of an alias, pin and approval: when, who or which run, from, to, why, on what evidence."""
-    find_pipeline(settings().pipelines, pipeline)
+    pipeline_file(settings().pipelines, pipeline)
     with session() as stores:
         entries = _entries(stores, pipeline, name)
     if as_json:
@@ -133,7 +133,7 @@ def _by(actor: str, reason: str) -> dict[str, Any]:
 @models.command()
 def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = False) -> None:
     """One version: window, rows, metric, digest, aliases, approval, and what became of its pushes."""
-    find_pipeline(settings().pipelines, pipeline)
+    pipeline_file(settings().pipelines, pipeline)
     with session() as stores:
         found = stores.registry.find(pipeline, version)
         model, evaluation = stores.metadata.present([found.artifact_id, found.evaluation_id])
@@ -172,7 +172,7 @@ def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = 
 @models.command()
 def lineage(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = False) -> None:
     """Every artifact a model was made from, down to the source files."""
-    find_pipeline(settings().pipelines, pipeline)
+    pipeline_file(settings().pipelines, pipeline)
     with session() as stores:
         model = stores.registry.find(pipeline, version)
         nodes = stores.metadata.lineage(model.artifact_id, "up")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import getpass
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlcore.cli.context import console, session, settings
-from mlcore.config.loader import find_pipeline, pipeline_names
-from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.files import pipeline_names
 from mlcore.errors import ConfigError, quoted
+
+if TYPE_CHECKING:
+    from mlcore.config.pipeline import PipelineConfig
 
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
 CARD = "card.md"
@@ -30,7 +32,7 @@ def export(
     from mlcore.runtime.exchange import export_version
     from mlcore.runtime.provenance import find_version
 
-    config = find_pipeline(settings().pipelines, pipeline)
+    config = _config(pipeline)
     with session() as stores:
         chosen = find_version(stores, pipeline, version)
         found = find_evaluated(stores, pipeline, version, None)
@@ -67,4 +69,10 @@ def _find(name: str) -> PipelineConfig:
             where=str(folder),
             next_step="import it where there is such a pipeline, or copy its file first",
         )
-    return find_pipeline(folder, name)
+    return _config(name)
+
+
+def _config(name: str) -> PipelineConfig:
+    from mlcore.config.loader import find_pipeline  # what only reads the registry waits for no parser
+
+    return find_pipeline(settings().pipelines, name)

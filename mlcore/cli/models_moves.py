@@ -7,13 +7,14 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlcore.cli.context import console, session, settings
-from mlcore.cli.mlflow import mirror_later
-from mlcore.config.loader import find_pipeline
+from mlcore.cli.context import console, notes, session, settings
+from mlcore.config.files import pipeline_file
+from mlcore.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlcore.registry.records import ModelVersion
@@ -132,10 +133,24 @@ def remove_alias(
 @contextmanager
 def moving(pipeline: str) -> Iterator[Session]:
     """The stores, for something that moves an alias of a pipeline; its mirror is told afterwards, out of the way."""
-    config = find_pipeline(settings().pipelines, pipeline)
+    path = pipeline_file(settings().pipelines, pipeline)
     with session() as stores:
         yield stores
-        mirror_later(config, settings().home)
+        _mirror(path)
+
+
+def _mirror(path: Path) -> None:
+    """Where a file speaks of MLflow: a file that is wrong keeps nobody from moving an alias."""
+    platform = path.parent.parent / "platform.yaml"
+    if not any(b"mlflow" in file.read_bytes() for file in (path, platform) if file.is_file()):
+        return
+    from mlcore.cli.mlflow import mirror_later
+    from mlcore.config.loader import load_pipeline
+
+    try:
+        mirror_later(load_pipeline(path), settings().home)
+    except ConfigError as error:
+        notes.print(f"done, and not mirrored: {error}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _moved(pipeline: str, before: ModelVersion | None, after: ModelVersion, *, as_json: bool) -> None:

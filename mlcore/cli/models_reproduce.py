@@ -15,8 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
-from mlcore.cli.data.output import printable
-from mlcore.config.loader import find_pipeline
 from mlcore.errors import MlcoreError
 
 if TYPE_CHECKING:
@@ -62,6 +60,7 @@ def reproduce(
 
 
 def _reproduced(pipeline: str, version: int | None, data: str, keep: Path | None, progress: _Progress) -> Reproduction:
+    from mlcore.config.loader import find_pipeline
     from mlcore.runtime.provenance import find_version
     from mlcore.runtime.reproduce import From, reproduce
 
@@ -82,6 +81,8 @@ class _Progress:
             notes.print(f"{component}: {outputs} to rebuild", style="dim", highlight=False)
 
     def finished(self, step: Step) -> None:
+        from mlcore.cli.data.output import printable
+
         if self._quiet:
             return
         equal = step.outputs - len(step.different) - step.stored
@@ -96,6 +97,8 @@ class _Progress:
 
 
 def _show(found: Reproduction) -> None:
+    from mlcore.cli.data.output import printable
+
     name = f"version {found.version.version} of {found.version.pipeline}"
     if found.equal:
         console.print(Text(f"{name} is reproduced bit for bit: {found.version.digest}", style="green"), soft_wrap=True)

@@ -11,8 +11,11 @@ from pydantic import ValidationError
 
 from mlcore.config.beam import PlatformConfig
 from mlcore.config.fields import Section
+from mlcore.config.files import pipeline_file, pipeline_names
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.errors import ConfigError, quoted
+
+__all__ = ["find_pipeline", "load_pipeline", "load_platform", "pipeline_names", "schema_file"]
 
 _SHOWN_PROBLEMS = 10
 _OF_KINDS = (("data", "source"), ("data", "split"))
@@ -77,20 +80,7 @@ def find_pipeline(folder: Path, name: str) -> PipelineConfig:
     Raises:
         ConfigError: There is no such pipeline; the message lists the ones there are.
     """
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(pipeline_names(folder)) or "none"
-        raise ConfigError(
-            f"there is no pipeline {quoted(name)}",
-            where=str(folder),
-            next_step=f"pipelines here: {known}; run from the project folder or set MLCORE_PROJECT",
-        )
-    return load_pipeline(path)
-
-
-def pipeline_names(folder: Path) -> tuple[str, ...]:
-    """The pipelines of a project, by name."""
-    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+    return load_pipeline(pipeline_file(folder, name))
 
 
 def _validated(path: Path, kind: type[_Document], called: str) -> _Document:

@@ -15,10 +15,21 @@ def test_every_command_is_where_it_is_looked_for():
 
 def test_a_rollback_waits_for_no_heavy_library():
     """Neither computation nor migrations nor remote stores are imported for what moves an alias."""
-    heavy = ("apache_beam", "sklearn", "pandas", "numpy", "pyarrow", "alembic", "fsspec", "upath", "mlcore.components")
+    heavy = (
+        "apache_beam",
+        "sklearn",
+        "pandas",
+        "numpy",
+        "pyarrow",
+        "alembic",
+        "fsspec",
+        "upath",
+        "mlcore.components",
+        "pydantic",
+    )
     program = (
         "import sys; from mlcore.cli.lazy import registered; registered('models');"
-        "import mlcore.runtime.session, mlcore.metadata.store, mlcore.platform.postgres, mlcore.config.loader;"
+        "import mlcore.runtime.session, mlcore.metadata.store, mlcore.platform.postgres;"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run(
