@@ -11,7 +11,6 @@ from rich.text import Text
 
 from mlcore.cli.context import console, session, settings
 from mlcore.cli.data.output import printable
-from mlcore.config.loader import find_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,7 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
 ) -> None:
     """What two versions were made from, how good they are on the same rows, and where their predictions differ most."""
+    from mlcore.config.loader import find_pipeline
     from mlcore.runtime.diff import diff as compare
     from mlcore.runtime.provenance import find_version
 
