@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 mlflow = typer.Typer(help="The mirror of runs and models in MLflow.", no_args_is_help=True)
 _SHOWN = 50
+_AGAIN_SECONDS = 2.0
+"""Between attempts to end what takes too long: a library may swallow the first."""
 
 
 def register(app: typer.Typer) -> None:
@@ -124,7 +126,7 @@ def _within(seconds: float | None) -> Iterator[None]:
         )
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
     try:
         yield
     finally:

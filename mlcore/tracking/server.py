@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException
+from importlib.util import find_spec
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
@@ -80,11 +81,17 @@ def masked(text: str) -> str:
 
 
 def reach(names: Names, timeout_seconds: float = 10) -> None:
-    """See that something answers at a server's address, before MLflow is imported to talk to it.
+    """See that MLflow is installed and something answers at the address, before it is imported to talk to that.
 
     Raises:
-        TrackingError: Nothing does.
+        TrackingError: It is not, or nothing does.
     """
+    if find_spec("mlflow") is None:
+        raise TrackingError(
+            "MLflow's client is not installed",
+            where=f"tracking.mlflow of {names.pipeline}",
+            next_step="install it: pip install 'mlcore[mlflow]'",
+        )
     if not names.uri.startswith(("http://", "https://")):
         return
     where = urlsplit(names.uri)
@@ -157,11 +164,12 @@ class MlflowServer:
             TrackingError: It was that.
         """
         from mlflow.exceptions import MlflowException
-        from requests.exceptions import RequestException
 
         try:
             yield
-        except (MlflowException, RequestException) as error:
+        except (MlflowException, OSError) as error:
+            if not type(error).__module__.startswith(("mlflow", "requests")):
+                raise  # of this machine's files
             why = " ".join(masked(str(error)).split())
             for secret in _secrets(self.names.uri):
                 why = why.replace(secret, "***")

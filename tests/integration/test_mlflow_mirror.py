@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from importlib.metadata import distribution
@@ -325,3 +327,14 @@ def test_a_run_of_airflow_is_mirrored_by_a_process_of_its_own(ran: Project, monk
     processes = listener._mirrors.pop("tiny")
     assert len(processes) == 2  # one that looks, and one that sees what came while it did
     assert [process.wait(120) for process in processes] == [1, 1]
+
+
+def test_a_server_that_does_not_answer_is_given_up_after_the_time_allowed(ran: Project) -> None:
+    """It takes the connection and says nothing: what is left is put off, with what writes it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mirrored = Mirrored(ran, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        done = mirrored.mlcore("mlflow", "sync", "tiny", "--at-most", "1")
+    assert isinstance(done.exception, TrackingError)
+    assert "longer than 1 seconds" in done.exception.what
+    assert time.monotonic() - started < 9

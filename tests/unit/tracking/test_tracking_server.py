@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,11 @@ def test_a_server_that_does_not_answer_is_told_before_mlflow_is_imported() -> No
 def test_the_archive_beside_a_model_has_the_same_bytes_for_the_same_code() -> None:
     """Equal models are equal files, whenever they were written."""
     assert archive_of(ROOT / "mlcore") == archive_of(ROOT / "mlcore")
+
+
+def test_that_mlflow_is_not_installed_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra: a pipeline that names a server without it hears so in words."""
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(TrackingError, match="not installed") as caught:
+        reach(Names(pipeline="shop", uri="http://host", experiment="shop", model="shop"))
+    assert "mlcore[mlflow]" in caught.value.next_step
