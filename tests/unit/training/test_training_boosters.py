@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import skops.io
-from lightgbm import LGBMRegressor
 
 from mlcore.config.model import Feature
 from mlcore.errors import UntrustedModel
 from mlcore.training.boosters import Unsound, check_lightgbm
 from mlcore.training.canonical import canonical_dumps
+from mlcore.training.estimators import resolve_estimator
 from mlcore.training.model import ModelMetadata, library_versions, load_model, save_model
 from mlcore.training.predict import predict_scores
 from mlcore.training.train import train
@@ -187,7 +187,8 @@ def test_an_xgboost_tree_that_points_outside_is_refused(tmp_path, binary):
 def test_categories_of_lightgbm_are_looked_at():
     """A tree that splits categories passes; one whose bits are fewer than it says does not."""
     features = np.column_stack([np.arange(400) % 7, np.random.default_rng(0).normal(size=400)])
-    model = LGBMRegressor(n_estimators=3, verbose=-1, n_jobs=1, min_data_per_group=10, cat_smooth=1)
+    params = {"n_estimators": 3, "min_data_per_group": 10, "cat_smooth": 1}
+    model = resolve_estimator("lightgbm.LGBMRegressor", params)
     text = model.fit(features, features[:, 0] % 3, categorical_feature=[0]).booster_.model_to_string()
     assert re.search(r"(?m)^num_cat=[1-9]", text)
     check_lightgbm(text)
