@@ -72,7 +72,9 @@ class InfraValidator(Component):
         from mlcore.components.scoring import score
         from mlcore.deployment.infra import Limits, Subject, validate_infra
         from mlcore.deployment.requests import build_requests, hard_requests
+        from mlcore.deployment.serving_only import needed_by
         from mlcore.ingest.examples import read_examples
+        from mlcore.training.model import distributions_of, read_metadata
         from mlcore.transform.graph import read_graph
 
         model, infra = inputs.one("model").path, self.config.push.infra
@@ -86,7 +88,7 @@ class InfraValidator(Component):
             timeout_seconds=infra.timeout.total_seconds(),
         )
         return validate_infra(
-            Subject(folder=model),
+            Subject(folder=model, needs=needed_by(distributions_of(read_metadata(model).estimator))),
             pa.concat_tables([build_requests(sample), hard_requests(sample.schema)]),
             lambda rows: score(model, rows),
             limits,

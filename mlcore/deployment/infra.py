@@ -78,11 +78,13 @@ class Subject:
         folder: Of the model.
         load: ``module:function`` that takes the folder.
         predict: ``module:function`` that takes the loaded model and a table, and gives a number, or some, a row.
+        needs: Packages that are no serving dependencies and that its library brings along; see ``serving_only``.
     """
 
     folder: Path
     load: str = "mlcore.training.model:load_model"
     predict: str = "mlcore.training.predict:predict_scores"
+    needs: tuple[str, ...] = ()
 
 
 Answers = Callable[[pa.Table], Floats]
@@ -119,6 +121,7 @@ def validate_infra(
             "memory_bytes": limits.memory_bytes,
             "load": subject.load,
             "predict": subject.predict,
+            "needs": list(subject.needs),
         }
         (scratch / "job.json").write_text(json.dumps(job))
         failure = _run(scratch, limits)

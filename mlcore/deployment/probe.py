@@ -43,7 +43,7 @@ def main(job_path: Path) -> None:
     job = json.loads(job_path.read_text())
     folder = job_path.parent
     _end_with_parent()
-    raise_barrier()
+    raise_barrier(but=job["needs"])
     try:
         report = _asked(job, folder)
     except Exception as error:

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import skops.io
 
 from mlcore.deployment.infra import Limits, Subject, validate_infra
 from mlcore.deployment.requests import build_requests, hard_requests
+from mlcore.deployment.serving_only import needed_by
 
 LIMITS = Limits(latency_p99_seconds=0.5, memory_bytes=2**30, timeout_seconds=60)
 
@@ -27,7 +29,7 @@ SERVERS = {
     "subprocess.Popen([sys.executable, '-c', 'hoard = bytearray(b\"x\" * 2**29); import time; time.sleep(40)'])\n"
     "time.sleep(40)",
     "grabs": "return np.zeros(2**44)",
-    "imports": "import pandas",
+    "imports": "import pandas; return np.array(table['x'].to_pylist()) / 3",
     "refuses many": "if len(table) > 3: raise ValueError('too many rows')\nreturn np.array(table['x'].to_pylist()) / 3",
     "other among many": "return np.array(table['x'].to_pylist()) / 3 + (len(table) > 3)",
     "heavy": "hoard = np.ones(2**24); return np.array([float(x) / 3 for x in table['x'].to_pylist()])",
@@ -180,6 +182,13 @@ def test_what_serves_imports_nothing_that_trains_or_orchestrates():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_what_a_models_library_requires_is_served_with_it(server):
+    """A library that cannot be imported without pandas brings it along; nothing else does."""
+    assert "pandas" in needed_by(["evidently"])
+    assert needed_by(["scikit-learn", "lightgbm", "not-installed"]) == ()
+    assert validate_infra(replace(server("imports"), needs=("pandas",)), REQUESTS, answers, LIMITS).blessed
 
 
 def test_hard_requests_are_extremes_of_every_type():
