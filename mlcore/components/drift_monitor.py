@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlcore.components.base import Component, Inputs, Outputs, Payload
+from mlcore.components.merging import merged_sample, merged_statistics
 from mlcore.config.monitor import Monitor
 from mlcore.core.types import ArtifactType, Json
 from mlcore.core.window import iso, parse_moment
@@ -40,6 +41,7 @@ class DriftMonitor(Component):
         "evaluation",
         "training",
         "transform",
+        "components.merging",
         "components.scoring",
         "ingest.examples",
     )
@@ -69,7 +71,9 @@ class DriftMonitor(Component):
 
         columns = report_columns(self.config)
         reference, current = _days(inputs["reference_statistics"]), _days(inputs["current_statistics"])
-        counted = count_values(reference, current, columns)
+        whole = merged_statistics(inputs, "reference_statistics", self.config.data.span)
+        pooled = {name: column.values for name, column in whole.columns.items()}
+        counted = count_values(reference, current, columns, pooled=pooled)
         judged = set(report_columns(self.config, without=self._monitor.drift.without))
         judging = [feature for feature in counted if feature.feature in judged]
         drift = detect(judging, min_distance=self._monitor.drift.min_distance)
@@ -81,8 +85,8 @@ class DriftMonitor(Component):
         write_decision(output.path, decision, performance)
         write_report(
             output.path,
-            reference=self._sample(inputs["reference_examples"], columns),
-            current=self._sample(inputs["current_examples"], columns),
+            reference=self._sample(inputs, "reference_examples", columns),
+            current=self._sample(inputs, "current_examples", columns),
             columns=columns,
             at=self.request.as_of,
         )
@@ -94,13 +98,9 @@ class DriftMonitor(Component):
             champion=inputs.one("model").artifact.id,
         )
 
-    def _sample(self, examples: Sequence[Payload], columns: Sequence[str]) -> pa.Table:
-        from mlcore.ingest.examples import iter_batches
-        from mlcore.monitoring.sampling import sample
-
-        read = list(dict.fromkeys([*columns, *self.config.data.key]))
-        batches = iter_batches([payload.path for payload in examples], read)
-        return sample(batches, key=self.config.data.key, columns=columns, rows=self._monitor.report_rows)
+    def _sample(self, inputs: Inputs, name: str, columns: Sequence[str]) -> pa.Table:
+        data, rows = self.config.data, self._monitor.report_rows
+        return merged_sample(inputs, name, data.span, key=data.key, columns=columns, rows=rows)
 
     def _performance(self, inputs: Inputs) -> Performance | None:
         """The champion's metric at push and now; ``None`` where it was not measured at push."""

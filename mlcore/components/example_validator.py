@@ -8,12 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlcore.components.base import Component, Inputs, Outputs, Payload
+from mlcore.components.merging import merged_statistics
+from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType, Json
 from mlcore.errors import AnomaliesFound, quoted
 
 if TYPE_CHECKING:
-    from mlcore.schema.anomalies import Anomaly
+    from mlcore.schema.anomalies import Anomaly, AnomalyType
     from mlcore.schema.history import Expectations, History
+    from mlcore.schema.rows import Row
     from mlcore.schema.schema import Schema
     from mlcore.schema.summary import DatasetSummary
 
@@ -53,11 +57,16 @@ class ExampleValidator(Component):
         "statistics",
         "accumulators",
         "components.leak_rows",
+        "components.merging",
         "components.summaries",
         "ingest.examples",
         "ingest.apart",
         "ingest.keys",
     )
+
+    def __init__(self, config: PipelineConfig, request: RunRequest) -> None:
+        super().__init__(config, request)
+        self._keys: dict[AnomalyType, tuple[Row, ...]] = {}  # rows whose keys are at fault, by the fault
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -88,9 +97,9 @@ class ExampleValidator(Component):
         )
 
         schema = read_schema(inputs.one("schema").path)
-        whole, spans = _summaries("evaluation", inputs["statistics"])
-        history, expected = _history(inputs["reference"]), self._expectations(inputs)
-        log = _summaries("the serving log", inputs["serving"]) if inputs.get("serving") else None
+        whole, spans = self._summaries("evaluation", inputs, inputs["statistics"])
+        history, expected = self._history(inputs), self._expectations(inputs)
+        log = self._summaries("the serving log", inputs, inputs["serving"]) if inputs.get("serving") else None
         controls = Controls(serving=log[0] if log else None)
         breaches = validate(whole, schema, spans=spans, controls=controls, tolerance=LENIENT)
         found = [
@@ -100,11 +109,13 @@ class ExampleValidator(Component):
             *findings(whole, schema, spans=spans, history=history, expected=expected),
         ]
         found = with_leaks(found, self._leaks(inputs, schema, history.reference, log[0] if log else None))
-        anomalies = [self._explained(anomaly, schema, whole, inputs["examples"]) for anomaly in found]
+        begun = spans[0].name if spans else None  # since when there is what every row shows
+        found = [replace(anomaly, since=anomaly.since or begun) for anomaly in found]
+        anomalies = [self._explained(anomaly, schema, whole, inputs["examples"], self._keys) for anomaly in found]
         if log:
             wrong = serving_anomalies(log[0], schema, spans=log[1], columns=self._logged, tolerance=LENIENT)
             rows = inputs.get("serving_examples", ())
-            anomalies += [self._explained(anomaly, schema, log[0], rows) for anomaly in wrong]
+            anomalies += [self._explained(anomaly, schema, log[0], rows, {}) for anomaly in wrong]
         write_anomalies(outputs["anomalies"].path, anomalies)
         counts = Counter(anomaly.severity.value for anomaly in anomalies)
         outputs["anomalies"].properties.update(errors=counts["ERROR"], warnings=counts["WARNING"])
@@ -149,35 +160,91 @@ class ExampleValidator(Component):
 
     def _expectations(self, inputs: Inputs) -> Expectations:
         from mlcore.ingest.apart import common_keys
-        from mlcore.ingest.examples import read_examples
+        from mlcore.schema.anomalies import AnomalyType
         from mlcore.schema.history import Expectations
-        from mlcore.schema.rows import duplicate_keys
+        from mlcore.schema.rows import as_texts
 
         data = self.config.data
         judged = inputs["examples"]
-        keys = read_examples([payload.path for payload in judged], list(data.key))
+        duplicates, since = self._duplicates(judged)
         judged_paths, train = inputs.paths("examples"), inputs.paths("train_examples")
         common = common_keys(train, judged_paths, data.kept_apart) if data.kept_apart else None
+        if common:
+            rows = [dict(zip(data.kept_apart, key, strict=True)) for key in common.shown]
+            self._keys[AnomalyType.KEYS_IN_BOTH_SPLITS] = tuple(as_texts(row) for row in rows)
         return Expectations(
             event_timestamp=data.event_timestamp,
             features=frozenset(self.config.feature_columns),
             label=data.label.name,
             key=tuple(data.key),
-            duplicates=duplicate_keys(keys, data.key),
+            duplicates=duplicates,
+            duplicates_since=since,
             in_both=common.count if common else 0,
             in_both_shown=tuple(_key_text(data.kept_apart, key) for key in common.shown) if common else (),
             in_both_since=_label(judged[common.spans[0]]) if common else None,
         )
 
+    def _duplicates(self, judged: Sequence[Payload]) -> tuple[int, str | None]:
+        """Rows that repeat an earlier key, and the first span that has one; in bounded memory."""
+        from mlcore.ingest.examples import iter_batches
+        from mlcore.ingest.keys import Keys
+        from mlcore.schema.anomalies import AnomalyType
+        from mlcore.schema.rows import SHOWN_ROWS, as_texts
+
+        key = list(self.config.data.key)
+        with Keys() as keys:
+            for batch in iter_batches([payload.path for payload in judged], key):
+                keys.add(batch, key)
+            again, _ = keys.repeats()
+        if not len(again):
+            return 0, None
+        rows, since, start = [], None, 0
+        wanted = again[:SHOWN_ROWS].tolist()
+        for payload in judged:
+            for batch in iter_batches([payload.path], key):
+                here = [number - start for number in wanted if start <= number < start + batch.num_rows]
+                since = since or (_label(payload) if here else None)
+                rows += [as_texts(batch.slice(number, 1).to_pylist()[0]) for number in here]
+                start += batch.num_rows
+        self._keys[AnomalyType.DUPLICATE_KEYS] = tuple(rows)
+        return len(again), since
+
+    def _summaries(
+        self, name: str, inputs: Inputs, payloads: Sequence[Payload]
+    ) -> tuple[DatasetSummary, tuple[DatasetSummary, ...]]:
+        """All spans together, and each by itself."""
+        from mlcore.components.summaries import dataset_summary
+        from mlcore.statistics.files import read
+
+        last = payloads[-1].artifact.span
+        merged = merged_statistics(Inputs({name: payloads}, inputs.blocks), name, self.config.data.span)
+        whole = dataset_summary(name, merged, end=last.end if last else None)
+        spans = (
+            dataset_summary(_label(payload), read(payload.path, slices=False), span=payload.artifact.span)
+            for payload in payloads
+        )
+        return whole, tuple(spans)
+
+    def _history(self, inputs: Inputs) -> History:
+        from mlcore.schema.history import History
+
+        reference, spans = self._summaries("training", inputs, inputs["reference"][-_HISTORY_SPANS:])
+        return History(reference=reference, spans=spans)
+
     def _explained(
-        self, anomaly: Anomaly, schema: Schema, whole: DatasetSummary, examples: Sequence[Payload]
+        self,
+        anomaly: Anomaly,
+        schema: Schema,
+        whole: DatasetSummary,
+        examples: Sequence[Payload],
+        keys: Mapping[AnomalyType, tuple[Row, ...]],
     ) -> Anomaly:
         """With rows that show it, of the first spans that have any, and what to do."""
         from mlcore.ingest.examples import iter_batches
         from mlcore.schema.remedies import remedy
         from mlcore.schema.rows import example_rows
 
-        rows: tuple[dict[str, str | None], ...] = ()
+        rows = keys.get(anomaly.type, ())
         if anomaly.feature is not None and whole.feature(anomaly.feature) is not None:
             data = (self.config.serving or self.config).data if anomaly.environment else self.config.data
             show = list(dict.fromkeys([anomaly.feature, *data.key, data.event_timestamp]))
@@ -195,22 +262,6 @@ def _label(payload: Payload) -> str:
     return payload.artifact.span.label if payload.artifact.span else ""
 
 
-def _summaries(name: str, payloads: Sequence[Payload]) -> tuple[DatasetSummary, tuple[DatasetSummary, ...]]:
-    """All spans together, and each by itself."""
-    from mlcore.components.summaries import dataset_summary
-    from mlcore.statistics.accumulate import DatasetAccumulator
-    from mlcore.statistics.files import read
-
-    datasets = [read(payload.path, slices=False) for payload in payloads]
-    last = payloads[-1].artifact.span
-    whole = dataset_summary(name, DatasetAccumulator.merge(datasets), end=last.end if last else None)
-    spans = (
-        dataset_summary(_label(payload), dataset, span=payload.artifact.span)
-        for payload, dataset in zip(payloads, datasets, strict=True)
-    )
-    return whole, tuple(spans)
-
-
 def _corrected(inputs: Inputs, schema: Schema) -> list[tuple[DatasetSummary, DatasetSummary]]:
     """Spans that were corrected, each with what it was before; read only where the schema compares them."""
     from mlcore.components.summaries import dataset_summary
@@ -226,10 +277,3 @@ def _corrected(inputs: Inputs, schema: Schema) -> list[tuple[DatasetSummary, Dat
             read_both = [dataset_summary(_label(one), read(one.path, slices=False)) for one in both]
             pairs += [(read_both[0], read_both[1])] if read_both else []
     return pairs
-
-
-def _history(payloads: Sequence[Payload]) -> History:
-    from mlcore.schema.history import History
-
-    reference, spans = _summaries("training", payloads[-_HISTORY_SPANS:])
-    return History(reference=reference, spans=spans)

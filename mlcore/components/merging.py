@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from mlcore.artifacts.blocks import Merging, Part
 from mlcore.components.base import SPLIT, Inputs, Payload
+from mlcore.core.digests import digest_json
 from mlcore.core.window import Grain, span_number
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mlcore.statistics.accumulate import DatasetAccumulator
     from mlcore.transform.state import AnalyzerState
 
-CODE = ("accumulators", "statistics", "transform", "components.merging")
+CODE = ("accumulators", "statistics", "transform", "components.merging", "monitoring.sampling", "ingest.examples")
 """What decides the bytes of a block."""
+_KIND_LENGTH = 16
 _State = TypeVar("_State")
 
 
@@ -57,6 +61,51 @@ def merged_states(inputs: Inputs, key: str, grain: Grain) -> AnalyzerState:
         from_bytes=AnalyzerState.from_bytes,
     )
     return _merged(inputs, key, grain, merging)
+
+
+def merged_sample(
+    inputs: Inputs, name: str, grain: Grain, *, key: Sequence[str], columns: Sequence[str], rows: int
+) -> pa.Table:
+    """The sample of the rows of all spans of an input: of spans that were sampled before no row is read.
+
+    Args:
+        inputs: A component's.
+        name: The input's: Examples.
+        grain: Of the pipeline's spans.
+        key: Columns that together tell rows apart.
+        columns: Columns of the sample.
+        rows: Size of the sample.
+    """
+    import pyarrow as pa
+
+    from mlcore.ingest.examples import iter_batches
+    from mlcore.monitoring.sampling import sample
+
+    held = list(dict.fromkeys([*columns, *key]))
+
+    def sampled(batches: Iterable[pa.RecordBatch]) -> pa.Table:
+        return sample(batches, key=key, columns=held, rows=rows)
+
+    what = digest_json([[*held], [*key], rows]).rsplit(":", 1)[-1]
+    merging = Merging(
+        kind=f"samples-{what[:_KIND_LENGTH]}",
+        read=lambda folder: sampled(iter_batches([folder], held)),
+        merge=lambda parts: sampled(batch for part in parts for batch in part.to_batches()),
+        to_bytes=_table_bytes,
+        from_bytes=lambda content: pa.ipc.open_stream(content).read_all(),
+    )
+    found = _merged(inputs, name, grain, merging)
+    return found.select([column for column in columns if column in found.column_names])
+
+
+def _table_bytes(table: pa.Table) -> bytes:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table.combine_chunks())
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _merged(inputs: Inputs, key: str, grain: Grain, merging: Merging[_State]) -> _State:

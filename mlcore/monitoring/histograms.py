@@ -79,13 +79,20 @@ def count_days(
     )
 
 
-def count_values(reference: Sequence[Day], current: Sequence[Day], columns: Iterable[str]) -> tuple[FeatureDays, ...]:
+def count_values(
+    reference: Sequence[Day],
+    current: Sequence[Day],
+    columns: Iterable[str],
+    *,
+    pooled: Mapping[str, ValueCounts] | None = None,
+) -> tuple[FeatureDays, ...]:
     """Counts of each column by day. The bins are the reference's, so that they do not move with what is judged.
 
     Args:
         reference: The days the champion was trained on, in time order.
         current: The days that are judged.
         columns: Which columns to count.
+        pooled: The values of all reference days together by column, where they were merged before.
 
     Raises:
         DataError: There is no day, or a column is missing on a day, or is text on one day and numbers on another.
@@ -95,7 +102,8 @@ def count_values(reference: Sequence[Day], current: Sequence[Day], columns: Iter
             f"{len(reference)} days of reference and {len(current)} current days cannot be compared",
             next_step="choose a moment with at least one span on both sides",
         )
-    return tuple(_count(name, _days(name, reference), _days(name, current)) for name in columns)
+    known = pooled or {}
+    return tuple(_count(name, _days(name, reference), _days(name, current), known.get(name)) for name in columns)
 
 
 def day_columns(rows: pa.Table, columns: Iterable[str]) -> Day:
@@ -122,14 +130,14 @@ def _days(name: str, days: Sequence[Day]) -> list[DayColumn]:
         ) from error
 
 
-def _count(name: str, reference: list[DayColumn], current: list[DayColumn]) -> FeatureDays:
+def _count(name: str, reference: list[DayColumn], current: list[DayColumn], pooled: ValueCounts | None) -> FeatureDays:
     kinds = {pa.types.is_string(day.values.values.type) for day in [*reference, *current]}
     if len(kinds) > 1:
         raise DataError(
             f"column {name} is text on some days and numbers on others",
             next_step="run the pipeline again, so that all days are read with the same types",
         )
-    pooled = ValueCounts.merge([day.values for day in reference])
+    pooled = ValueCounts.merge([day.values for day in reference]) if pooled is None else pooled
     binning: _Categories | _Numbers = _Categories(pooled) if kinds.pop() else _Numbers(pooled)
     return FeatureDays(
         feature=name,

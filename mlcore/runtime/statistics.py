@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcore.components.base import split_folders
+from mlcore.artifacts.blocks import Blocks
+from mlcore.components.base import Inputs, Payload, split_folders
 from mlcore.components.example_gen import ExampleGen
 from mlcore.components.history_gen import HistoryGen
+from mlcore.components.merging import CODE, merged_statistics
 from mlcore.components.statistics_gen import StatisticsGen
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
@@ -18,6 +20,7 @@ from mlcore.core.types import Artifact, ArtifactType, SplitName
 from mlcore.core.window import Interval, Span, iso, span_at
 from mlcore.errors import ConfigError, SpanMissing, WindowError
 from mlcore.metadata.sources import made_of
+from mlcore.runtime.fingerprint import code_digest
 from mlcore.runtime.resolve import needed, training_window
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources import recorded_spans
@@ -85,16 +88,22 @@ def interval_statistics(
         )
     spans = _whole_spans(config, interval)
     found = _known(session, config, spans, as_of)
-    paths, folders = [], []
+    payloads = []
     for artifact in found.values():
         session.artifacts.verify(artifact)
-        paths.append(session.artifacts.path(artifact.uri))
-        folders += _folders(paths[-1], split)
+        folders = _folders(session.artifacts.path(artifact.uri), split)
+        payloads += [Payload(artifact=artifact, path=folder) for folder in folders]
     return IntervalStatistics(
-        dataset=read_merged(folders, slices=slices),
-        bad_rows=merge_bad_rows(read_bad_rows(path) for path in paths),
+        dataset=read_merged([one.path for one in payloads]) if slices else _merged(session, config, payloads),
+        bad_rows=merge_bad_rows(read_bad_rows(session.artifacts.path(artifact.uri)) for artifact in found.values()),
         without=tuple(span.label for span in spans if span not in found),
     )
+
+
+def _merged(session: Session, config: PipelineConfig, payloads: Sequence[Payload]) -> DatasetAccumulator:
+    """Without slices, from spans that were merged before where there are such."""
+    blocks = Blocks(store=session.artifacts, pipeline=config.name, code=code_digest(CODE))
+    return merged_statistics(Inputs({"statistics": payloads}, blocks), "statistics", config.data.span)
 
 
 def _folders(path: Path, split: SplitName | None) -> list[Path]:

@@ -136,6 +136,7 @@ def duplicates(rows: int, expected: Expectations) -> Iterator[Anomaly]:
         f"({', '.join(expected.key)}).",
         observed=expected.duplicates,
         expected=0,
+        since=expected.duplicates_since,
     )
 
 

@@ -15,6 +15,8 @@ from mlcore.schema.schema import Feature, Schema
 from mlcore.schema.summary import FeatureSummary, FeatureType
 from mlcore.schema.tolerance import Tolerance, share
 
+_NONE = "no column"
+
 
 def missing_column(expected: Feature) -> Anomaly:
     """A required feature without a column."""
@@ -23,6 +25,7 @@ def missing_column(expected: Feature) -> Anomaly:
         severity=Severity.ERROR,
         feature=expected.name,
         description="The column is missing.",
+        observed=_NONE,
         expected=expected.type.value,
     )
 
@@ -36,6 +39,7 @@ def new_column(observed: FeatureSummary, tolerance: Tolerance, environment: str 
         feature=observed.name,
         description=f"The column is not in {where}.",
         observed=observed.type.value,
+        expected=_NONE,
     )
 
 

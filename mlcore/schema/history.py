@@ -49,6 +49,7 @@ class Expectations:
         label: The column that is to be predicted.
         key: The columns of which no two rows have the same values.
         duplicates: Rows whose key another row has, where somebody counted.
+        duplicates_since: The first span that has any.
         in_both: Keys that training rows have too, where somebody counted.
         in_both_shown: A few of those, as texts.
         in_both_since: The first span that has any.
@@ -61,6 +62,7 @@ class Expectations:
     label: str | None = None
     key: Sequence[str] = field(default=())
     duplicates: int = 0
+    duplicates_since: str | None = None
     in_both: int = 0
     in_both_shown: tuple[str, ...] = ()
     in_both_since: str | None = None

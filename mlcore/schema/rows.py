@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,6 +91,11 @@ def _shown(batch: pa.RecordBatch, feature: str, show: Sequence[str]) -> list[str
     return [feature, *known][:_SHOWN_COLUMNS]
 
 
+def as_texts(row: Mapping[str, object]) -> Row:
+    """A row as bounded texts."""
+    return {name: _cell(value) for name, value in row.items()}
+
+
 def _cell(value: object) -> str | None:
     if value is None:
         return None
@@ -114,6 +119,23 @@ def _missing(column: pa.Array, wanted: _Wanted) -> pa.Array:
 def _present(column: pa.Array, wanted: _Wanted) -> pa.Array:
     del wanted
     return pc.is_valid(column)
+
+
+def _missing_if_any(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    return _missing(column, wanted) if column.null_count else _present(column, wanted)
+
+
+def _misshaped(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    """Rows without a value where every row must have one; else all have too few."""
+    return _missing(column, wanted) if wanted.anomaly.expected == 0 else _present(column, wanted)
+
+
+def _newest(column: pa.Array, wanted: _Wanted) -> pa.Array:
+    """The event after which there are none."""
+    if not pa.types.is_timestamp(column.type) or not isinstance(wanted.anomaly.observed, str):
+        return _present(column, wanted)
+    kind = pa.timestamp("us", tz="UTC")
+    return pc.equal(column.cast(kind), pa.scalar(datetime.fromisoformat(wanted.anomaly.observed), kind))
 
 
 def _nan(column: pa.Array, wanted: _Wanted) -> pa.Array:
@@ -185,7 +207,17 @@ def _named(column: pa.Array, wanted: _Wanted) -> pa.Array:
 
 def _damaged(column: pa.Array, wanted: _Wanted) -> pa.Array:
     del wanted
-    return pa.array([isinstance(value, str) and is_damaged(value) for value in column.to_pylist()], pa.bool_())
+    return pa.array([value is not None and _is_damaged(value) for value in column.to_pylist()], pa.bool_())
+
+
+def _is_damaged(value: object) -> bool:
+    if not isinstance(value, bytes):
+        return isinstance(value, str) and is_damaged(value)
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _future(column: pa.Array, wanted: _Wanted) -> pa.Array:
@@ -199,9 +231,20 @@ def _future(column: pa.Array, wanted: _Wanted) -> pa.Array:
 _MASKS: dict[AnomalyType, _Mask] = {
     AnomalyType.SCHEMA_NEW_COLUMN: _present,
     AnomalyType.UNEXPECTED_DATA_TYPE: _no_number,
-    AnomalyType.INVALID_FEATURE_SHAPE: _missing,
+    AnomalyType.INVALID_FEATURE_SHAPE: _misshaped,
+    AnomalyType.VALUE_NESTEDNESS_MISMATCH: _present,
+    AnomalyType.FEATURE_TYPE_NOT_PRESENT: _missing,
+    AnomalyType.FEATURE_TYPE_LOW_NUMBER_VALUES: _present,
+    AnomalyType.FEATURE_TYPE_HIGH_NUMBER_VALUES: _present,
+    AnomalyType.FEATURE_TYPE_LOW_UNIQUE: _present,
+    AnomalyType.FEATURE_TYPE_HIGH_UNIQUE: _present,
+    AnomalyType.FEATURE_TYPE_NO_UNIQUE: _present,
+    AnomalyType.COMPARATOR_L_INFTY_HIGH: _present,
+    AnomalyType.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH: _present,
+    AnomalyType.COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH: _present,
+    AnomalyType.COMPARATOR_CONTROL_DATA_MISSING: _present,
     AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT: _missing,
-    AnomalyType.FEATURE_TYPE_LOW_NUMBER_PRESENT: _missing,
+    AnomalyType.FEATURE_TYPE_LOW_NUMBER_PRESENT: _missing_if_any,
     AnomalyType.ENUM_TYPE_UNEXPECTED_STRING_VALUES: _off_domain,
     AnomalyType.ENUM_TYPE_INVALID_UTF8: _damaged,
     AnomalyType.INT_TYPE_SMALL_INT: _small,
@@ -217,6 +260,7 @@ _MASKS: dict[AnomalyType, _Mask] = {
     AnomalyType.BOOL_TYPE_UNEXPECTED_STRING: _not_bool,
     AnomalyType.BOOL_TYPE_UNEXPECTED_FLOAT: _not_bool,
     AnomalyType.FUTURE_EVENTS: _future,
+    AnomalyType.STALE_EVENTS: _newest,
     AnomalyType.CONSTANT_COLUMN: _present,
     AnomalyType.SHIFTED_COLUMN: _present,
     AnomalyType.LABEL_LEAKAGE: _present,

@@ -14,11 +14,13 @@ from mlcore.accumulators import frequent, refinement, value_counts
 from mlcore.artifacts.blocks import Blocks
 from mlcore.artifacts.store import ArtifactStore
 from mlcore.components.base import Inputs, Payload
-from mlcore.components.merging import merged_states, merged_statistics
+from mlcore.components.merging import merged_sample, merged_states, merged_statistics
 from mlcore.config.model import Feature
 from mlcore.core.digests import digest_bytes
 from mlcore.core.types import Artifact, ArtifactState, ArtifactType
 from mlcore.core.window import EPOCH, Span
+from mlcore.ingest.examples import iter_batches, write_examples
+from mlcore.monitoring.sampling import sample
 from mlcore.statistics.accumulate import DatasetAccumulator
 from mlcore.statistics.files import FILE_NAME, read_merged, to_bytes
 from mlcore.statistics.options import StatisticsOptions
@@ -41,9 +43,11 @@ def write(folder: Path, seed: int) -> None:
             "text": [f"text {value}" for value in generator.zipf(1.5, 20) % 5_000],
             "number": pa.array(generator.normal(size=20), mask=generator.random(20) < 0.2),
             "label": generator.integers(0, 2, 20),
+            "id": generator.integers(0, 400, 20),
         }
     )
     folder.mkdir()
+    write_examples(folder, table)
     made = DatasetAccumulator.of(table.to_batches(), StatisticsOptions(label="label"))
     (folder / FILE_NAME).write_bytes(to_bytes(made))
     write_state(folder, analyze(table, SPECS))
@@ -112,3 +116,6 @@ def test_a_window_of_blocks_is_the_window_of_its_spans(
     for _ in range(2):
         assert to_bytes(merged_statistics(inputs, "x", DAY)) == to_bytes(read_merged(folders, slices=False))
         assert merged_states(inputs, "x", DAY).to_bytes() == read_states(folders).to_bytes()
+        drawn = merged_sample(inputs, "x", DAY, key=["id"], columns=["number", "text"], rows=50)
+        rows = sample(iter_batches(folders), key=["id"], columns=["number", "text"], rows=50)
+        assert drawn.equals(rows)
