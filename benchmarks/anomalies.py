@@ -5,12 +5,19 @@
 Every day of 2013 from the ninth on is judged by itself against up to 56 days before it and the tolerant schema of the
 first sixty days, as ExampleValidator does; then faults of known kinds are put into some of the days. It prints on how
 many days each kind was found, and what else was. About three CPU minutes.
+
+    python benchmarks/anomalies.py --columns 10000
+
+Instead checks a CSV file of so many columns and a hundred rows with ``--previous``, as ``mlcore data validate`` does, and
+prints CPU seconds and peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 
 from mlcore.components.summaries import dataset_summary
 from mlcore.config.loader import load_pipeline
@@ -255,11 +263,37 @@ def count_faults(year: Year, every: int) -> None:
         )
 
 
+def check_wide(folder: Path, columns: int, rows: int = 100) -> None:
+    """What ``mlcore data validate --previous`` takes for strings and numbers in turn."""
+    from mlcore.cli.data.validate import check_file
+    from mlcore.schema.files import format_schema
+
+    random = np.random.default_rng(7)
+    for name in ("now", "before"):
+        table = pa.table(
+            {
+                f"c{number}": random.choice(["x", "y", "z"], rows) if number % 2 else random.random(rows).round(4)
+                for number in range(columns)
+            }
+        )
+        pa_csv.write_csv(table, folder / f"{name}.csv")
+    inferred = infer(dataset_summary("now", DatasetAccumulator.of(table.to_batches())))
+    (folder / "schema.yaml").write_text(format_schema(inferred, None), encoding="utf-8")
+    started = time.process_time()
+    found = check_file(folder / "now.csv", folder / "schema.yaml", {"previous": folder / "before.csv"})
+    took, peak = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{columns} columns, {rows} rows: {took:.1f} CPU s, at most {peak:.0f} MB; {len(found)} anomalies")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--every", type=int, default=26, help="put faults into every so-manieth day")
+    parser.add_argument("--columns", type=int, help="instead, validate a file of so many columns")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.columns:
+            check_wide(Path(folder), arguments.columns)
+            return
         year = read_year(Path(folder))
     count_clean(year)
     count_faults(year, arguments.every)

@@ -12,6 +12,7 @@ from mlcore.statistics.accumulate import ColumnAccumulator, DatasetAccumulator
 from mlcore.statistics.extract import describe
 from mlcore.statistics.summary import Bin, ColumnSummary
 
+_NEAR = 1e-12
 _GRAINS = range(-3, 5)
 """Decimals that numbers may be rounded to: thousands to ten thousandths."""
 
@@ -87,9 +88,10 @@ def _grains(column: ColumnAccumulator) -> dict[int, float]:
         return {}
     numbers = column.values.values.to_numpy(zero_copy_only=False).astype(np.float64)
     total = int(counts.sum())
+    rounded = {decimals: np.round(numbers, decimals) for decimals in _GRAINS}
     return {
-        decimals: float(counts[np.isclose(numbers, np.round(numbers, decimals), rtol=1e-12, atol=0)].sum()) / total
-        for decimals in _GRAINS
+        decimals: float(counts[np.abs(numbers - near) <= _NEAR * np.abs(near)].sum()) / total
+        for decimals, near in rounded.items()
     }
 
 

@@ -82,8 +82,9 @@ def _of_span(
     yield from volume(span, before)
     yield from freshness(span, history, expected)
     elsewhere = shifted(span, history) if history is not None else {}
+    known = {feature.name: feature for feature in schema.features}
     for observed in span.features:
-        feature = schema.feature(observed.name)
+        feature = known.get(observed.name)
         if feature is not None and not feature.validated:
             continue
         if observed.name in elsewhere:

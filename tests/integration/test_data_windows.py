@@ -52,6 +52,6 @@ def test_windows_are_merged_from_what_runs_stored(project: Project) -> None:
     assert page.exists()
 
     unclear = project.cli("data", "stats", "tiny")
-    assert unclear.returncode == 1
+    assert unclear.returncode == 2
     assert "say of which window" in unclear.stderr
     assert project.cli("data", "compare", "tiny", pair[1]).returncode == 2
