@@ -7,7 +7,7 @@ everything is a few operations on whole arrays, so that hundreds of slices cost 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.errors import ConfigError
 from mlcore.evaluation.intervals import Spread, as_proportion, spread
 from mlcore.evaluation.metrics import Measured, Metric, Undefined, find_metric
-from mlcore.evaluation.resample import MANY_ROWS, resample, thinned
+from mlcore.evaluation.resample import resample, thinned
 from mlcore.evaluation.rows import Rows
 from mlcore.evaluation.sample import Floats, Sample
 from mlcore.evaluation.slices import members
@@ -85,9 +85,9 @@ class _Slice:
     def drawn(self) -> tuple[_Slice, float]:
         """What to resample, and the factor by which the error of that is greater than the slice's."""
         independent = self.clusters is None or not np.any(self.clusters != self.clusters[0])
-        if len(self.keys) <= MANY_ROWS or not independent:
+        picked, scale = thinned(self.keys, self.samples[0].weights, independent=independent)
+        if picked is None:
             return self, 1.0
-        picked, scale = thinned(self.keys, self.samples[0].weights)
         return _Slice(self.rows, self.key, picked if self.kept is None else self.kept[picked]), scale
 
     @property
@@ -107,31 +107,30 @@ def _slice_result(part: _Slice, chosen: Sequence[Metric], min_rows: int, confide
         reason = f"insufficient data: {sample.rows} rows with a label, evaluation.min_slice_rows is {min_rows}"
         missing = {metric.spec: reason for metric in chosen}
         return SliceResult(key=part.key, rows=sample.rows, positives=positives, metrics={}, missing=missing)
-    measured, missing = {}, {}
+    estimates: dict[Metric, float] = {}
+    spreads: dict[Metric, Spread | None] = {}
+    missing, resampled = {}, []
     for metric in chosen:
         try:
-            measured[metric] = [metric.measure(each) for each in part.samples]
+            measured = [metric.measure(each) for each in part.samples]
         except Undefined as error:
             missing[metric.spec] = error.what
-    spreads = _spreads(part, measured)
+            continue
+        estimates[metric] = measured[0].value - measured[1].value if len(measured) == 2 else measured[0].value
+        if measured[0].influence is None:
+            resampled.append(metric)
+        else:  # at once, so that the influences of one metric only are held
+            spreads[metric] = _spread(metric, part, measured)
+    spreads |= zip(resampled, _resampled(resampled, part), strict=True) if resampled else {}
     values = {}
-    for metric, each in measured.items():
+    for metric, value in estimates.items():
         found = spreads[metric]
         if found is None:
             missing[metric.spec] = _UNSURE
             continue
-        paired = len(each) == 2
-        limits = (None, None) if paired else (metric.least, metric.most)
-        value = each[0].value - each[1].value if paired else each[0].value
+        limits = (None, None) if len(part.samples) == 2 else (metric.least, metric.most)
         values[metric.spec] = estimate(value, found, rows=sample.rows, confidence=confidence, limits=limits)
     return SliceResult(key=part.key, rows=sample.rows, positives=positives, metrics=values, missing=missing)
-
-
-def _spreads(part: _Slice, measured: Mapping[Metric, Sequence[Measured]]) -> dict[Metric, Spread | None]:
-    """How sure each metric is; those whose influence nobody knows are resampled together."""
-    unknown = [metric for metric, each in measured.items() if each[0].influence is None]
-    known = {metric: _spread(metric, part, each) for metric, each in measured.items() if each[0].influence is not None}
-    return {**known, **(dict(zip(unknown, _resampled(unknown, part), strict=True)) if unknown else {})}
 
 
 def _spread(metric: Metric, part: _Slice, measured: Sequence[Measured]) -> Spread | None:

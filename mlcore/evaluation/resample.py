@@ -30,6 +30,10 @@ FEW_CLUSTERS = 40
 MANY_ROWS = 5_000
 """Of more rows that are independent so many are drawn from; of more rows that are not, the clusters are grouped."""
 
+MOST_CLUSTERED = 500_000
+"""Of more rows that are not independent so many are drawn from. What they add to the error is not taken off again: it
+is little beside what differs between clusters, and an interval is rather too wide than too narrow."""
+
 _GROUPS = 20
 
 _BITS = 16
@@ -81,9 +85,14 @@ def resample(
     return [each and replace(each, clusters=len(present)) for each in found]
 
 
-def thinned(keys: Hashes, weights: Floats | None) -> tuple[npt.NDArray[np.int64], float]:
-    """Which of very many independent rows to draw from, in order; and the error of all rows over that of these."""
-    picked = np.sort(np.argsort(keys, kind="stable")[:MANY_ROWS])
+def thinned(keys: Hashes, weights: Floats | None, *, independent: bool) -> tuple[npt.NDArray[np.int64] | None, float]:
+    """Which of very many rows to draw from, in order, ``None``: all; and the error of all rows over that of these."""
+    most = MANY_ROWS if independent else MOST_CLUSTERED
+    if len(keys) <= most:
+        return None, 1.0
+    picked = np.sort(np.argsort(keys, kind="stable")[:most])
+    if not independent:
+        return picked, 1.0
     if weights is None:
         return picked, math.sqrt(len(picked) / len(keys))
     return picked, math.sqrt(_worth(weights[picked]) / _worth(weights))

@@ -51,6 +51,22 @@ def test_the_error_is_that_of_all_rows(about):
     assert ours.clusters == known.clusters
 
 
+def test_very_many_clustered_rows_are_thinned(monkeypatch):
+    """Where days differ, half of the rows say nearly as much; the interval is no narrower than that of all."""
+    shifts = np.random.default_rng(2).normal(0, 0.1, 60)[DAYS]
+    moved = np.clip(SCORES + shifts, 0, 1)
+    config = EvaluationConfig(metrics=(f"{__name__}.own_mean",), min_slice_rows=1)
+
+    def error():
+        table = pa.table({"id": np.arange(ROWS)})
+        found = evaluate(pa.array(LABELS), moved, columns=table, config=config, key=("id",), clusters=pa.array(DAYS))
+        return found.overall.metrics["own_mean"].standard_error
+
+    of_all = error()
+    monkeypatch.setattr("mlcore.evaluation.resample.MOST_CLUSTERED", ROWS // 2)
+    assert of_all * 0.95 < error() < of_all * 1.1
+
+
 def test_order_changes_nothing():
     """Which rows are drawn from is decided by their keys."""
     shuffled = np.random.default_rng(1).permutation(ROWS)
