@@ -59,12 +59,12 @@ def test_every_module_is_named_by_the_layers() -> None:
 
 
 def test_computation_is_one_layer_of_independent_packages() -> None:
-    """The eight pure packages stand side by side below the components, and none of them knows a store."""
+    """Eight pure packages stand side by side, inference puts them together, and none of them knows a store."""
     pure = {"ingest", "statistics", "schema", "transform", "training", "evaluation", "deployment", "monitoring"}
     assert pure in layers()
-    assert layers().index(pure) == layers().index({"components"}) + 1
+    assert layers().index({"components"}) + 1 == layers().index({"inference"}) == layers().index(pure) - 1
     without_stores = set(contract("Computation knows no store")["source_modules"])
-    assert without_stores == {f"mlcore.{name}" for name in pure | {"beam", "accumulators"}}
+    assert without_stores == {f"mlcore.{name}" for name in pure | {"inference", "beam", "accumulators"}}
     stores = set(contract("Computation knows no store")["forbidden_modules"])
     assert {"mlcore.metadata", "mlcore.artifacts", "mlcore.registry", "sqlalchemy", "psycopg2"} <= stores
 
