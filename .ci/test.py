@@ -20,7 +20,8 @@ SHOWN = ["tests/unit", "tests/property", "tests/e2e", *(path for path in INTEGRA
 
 def pytest(paths: list[str]) -> list[str]:
     """The command for some tests; the cache is the other half's to write."""
-    return [sys.executable, "-m", "pytest", "-q", "--durations=20", "--durations-min=5", "-p", "no:cacheprovider", *paths]
+    shown = ("-q", "--durations=20", "--durations-min=5")
+    return [sys.executable, "-m", "pytest", *shown, "-p", "no:cacheprovider", *paths]
 
 
 def main() -> int:

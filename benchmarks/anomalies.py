@@ -8,8 +8,8 @@ many days each kind was found, and what else was. About three CPU minutes.
 
     python benchmarks/anomalies.py --columns 10000
 
-Instead checks a CSV file of so many columns and a hundred rows with ``--previous``, as ``mlcore data validate`` does, and
-prints CPU seconds and peak memory.
+Instead checks a CSV file of so many columns and a hundred rows with ``--previous``, as ``mlcore data validate`` does,
+and prints CPU seconds and peak memory.
 """
 
 from __future__ import annotations

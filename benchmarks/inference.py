@@ -36,7 +36,8 @@ def rows_of(start: int, count: int) -> pa.RecordBatch:
     columns["carrier"] = pa.array(random.integers(0, 16, count).astype(str))
     columns["origin"] = pa.array(random.integers(0, 3, count).astype(str))
     noise = random.normal(size=count)
-    columns["late"] = pa.array((np.nan_to_num(columns["number_0"].to_numpy(zero_copy_only=False)) + noise > 0).astype(np.int8))
+    known = np.nan_to_num(columns["number_0"].to_numpy(zero_copy_only=False))
+    columns["late"] = pa.array((known + noise > 0).astype(np.int8))
     return pa.record_batch(columns)
 
 

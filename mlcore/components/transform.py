@@ -31,7 +31,7 @@ class Transform(Component):
             name: feature.model_dump(mode="json", exclude={"doc", "owner"})
             for name, feature in self.config.features.items()
         }
-        return {"features": features, "code": code}
+        return {"features": features, "order": list(features), "code": code}  # JSON keeps no order of keys
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
         from mlcore.components.fitted_on import check_states

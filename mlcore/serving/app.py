@@ -24,7 +24,7 @@ from typing import Any
 
 import pyarrow as pa
 from fastapi import Depends, FastAPI, Request, Response
-from starlette.responses import JSONResponse
+from fastapi.responses import JSONResponse
 
 import mlcore
 from mlcore.errors import DataError, MlcoreError, ModelError, Overloaded, RequestRefused, quoted

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from click import Context
 from support.project import PIPELINE
+from typer import Context
 from typer.main import get_command
 
 from mlcore.cli.main import app

@@ -13,8 +13,8 @@ from support.repository import ROOT, pyproject, tracked
 FOLDERS = {".ci", "benchmarks", "config", "dags", "docs", "mlcore", "plugins", "tests"}
 FILES = {
     ".dockerignore", ".env.example", ".gitattributes", ".gitignore", "CHANGELOG.md", "Dockerfile", "LICENSE",
-    "MLproject", "Makefile", "README.md", "docker-compose.yml", "pyproject.toml", "requirements-image.lock", "requirements-uv.lock",
-    "requirements.lock",
+    "MLproject", "Makefile", "README.md", "docker-compose.yml", "pyproject.toml", "requirements-image.lock",
+    "requirements-uv.lock", "requirements.lock",
 }  # fmt: skip
 ENTRY_POINTS = {"airflow"}
 HEAVY = {"apache_beam", "evidently", "pandas", "scipy", "sklearn", "skops"}

@@ -45,7 +45,8 @@ def licences(name: str) -> set[str]:
 
 def from_file(found: importlib.metadata.Distribution) -> set[str]:
     texts = [file.read_text() for file in found.files or [] if re.search(r"LICEN[CS]E", file.name)]
-    return {words for text in texts for words in ("MIT", "Apache-2.0") if f"{words} License" in text[:200]}
+    named = {words for text in texts for words in ("MIT", "Apache-2.0") if f"{words} License" in text[:200]}
+    return named or {"MIT" for text in texts if "Permission is hereby granted, free of charge" in text}
 
 
 def permissive(alternative: str) -> bool:
