@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlcore.core.types import Json
-from mlcore.training.intervals import margins_of
+from mlcore.training.intervals import Intervals, margins_of
 from mlcore.training.model import load_model, read_metadata
-from mlcore.training.predict import predict_scores
+from mlcore.training.predict import predict_intervals, predict_scores
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -83,10 +83,12 @@ class Scorer:
             ModelError: The estimator refuses the rows.
         """
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        if self.confidence is not None and table.num_rows:
+            return self._bounded(predict_intervals(self.pipeline, table, self.confidence))
         scores = predict_scores(self.pipeline, table) if table.num_rows else self._nothing
         version = np.full(len(scores), self.version, dtype=np.int64)
         if not self.classes:
-            bounds = [pa.array(scores + margin) for margin in self._margins]
+            bounds = [pa.array(scores)] * len(self._bounds)  # which is of no rows, where there are any
             return pa.record_batch([pa.array(scores), *bounds, pa.array(version)], self.answers)
         chances = [scores] if scores.ndim == 1 else list(scores.T)
         arrays = [pa.array(np.ascontiguousarray(chance)) for chance in chances]
@@ -104,10 +106,10 @@ class Scorer:
     def _bounds(self) -> tuple[str, ...]:
         return () if self.confidence is None else (LOW, HIGH)
 
-    @cached_property
-    def _margins(self) -> tuple[float, ...]:
-        """What is added to a prediction for its bounds."""
-        return () if self.confidence is None else margins_of(self.pipeline[-1], self.confidence)
+    def _bounded(self, found: Intervals) -> pa.RecordBatch:
+        version = np.full(len(found.prediction), self.version, dtype=np.int64)
+        columns = (found.prediction, found.low, found.high, version)
+        return pa.record_batch([pa.array(column) for column in columns], self.answers)
 
     @cached_property
     def _is_binary(self) -> bool:
