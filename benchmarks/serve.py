@@ -285,13 +285,12 @@ def peer(home: Path, environ: dict[str, str], options: argparse.Namespace) -> No
 def write_peer(home: Path, environ: dict[str, str], folder: Path) -> None:
     """The champion in MLflow's format."""
     from mlcore.config.settings import Settings
-    from mlcore.runtime.released import find_version
     from mlcore.runtime.session import open_session
     from mlcore.tracking.flavour import Ids, ModelSource, write_flavour
     from mlcore.training.model import library_versions
 
     with open_session(Settings.from_environ(environ)) as stores:
-        version = find_version(stores.registry, "served")
+        version = stores.registry.find("served")
         (artifact,) = stores.metadata.artifacts([version.artifact_id])
         source = ModelSource(
             folder=stores.artifacts.path(artifact.uri),

@@ -31,11 +31,10 @@ def diff(
     """What two versions were made from, how good they are on the same rows, and where their predictions differ most."""
     from mlcore.config.loader import find_pipeline
     from mlcore.runtime.diff import diff as compare
-    from mlcore.runtime.provenance import find_version
 
     config = find_pipeline(settings().pipelines, pipeline)
     with session() as stores:
-        versions = [find_version(stores, pipeline, wanted) for wanted in (first, second)]
+        versions = [stores.registry.find(pipeline, wanted) for wanted in (first, second)]
         found = compare(stores, config, *versions)
     if as_json:
         typer.echo(json.dumps(found.to_document(), indent=2, ensure_ascii=False))

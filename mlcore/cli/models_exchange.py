@@ -30,11 +30,10 @@ def export(
     from mlcore.evaluation.card.markdown import to_markdown
     from mlcore.evaluation.files import read_judgement
     from mlcore.runtime.exchange import export_version
-    from mlcore.runtime.provenance import find_version
 
     config = _config(pipeline)
     with session() as stores:
-        chosen = find_version(stores, pipeline, version)
+        chosen = stores.registry.find(pipeline, version)
         found = find_evaluated(stores, pipeline, version, None)
         card = card_of(config, found, read_judgement(stores.artifacts.path(found.evaluation.uri)))
         digest = export_version(stores, chosen, file, {CARD: to_markdown(card).encode()})

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.errors import MlcoreError
+from mlcore.registry.names import CHAMPION
 
 if TYPE_CHECKING:
     from mlcore.core.types import Json
@@ -61,12 +62,11 @@ def reproduce(
 
 def _reproduced(pipeline: str, version: int | None, data: str, keep: Path | None, progress: _Progress) -> Reproduction:
     from mlcore.config.loader import find_pipeline
-    from mlcore.runtime.provenance import find_version
     from mlcore.runtime.reproduce import From, reproduce
 
     config = find_pipeline(settings().pipelines, pipeline)
     with session() as stores:
-        chosen = find_version(stores, pipeline, version)
+        chosen = stores.registry.find(pipeline, version or CHAMPION)
         return reproduce(stores, config, chosen, rows=From(data), keep=keep, observer=progress)
 
 

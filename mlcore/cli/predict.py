@@ -20,7 +20,6 @@ from mlcore.core.window import iso
 from mlcore.registry.store import CHAMPION
 from mlcore.runtime.predict import Asked, Write
 from mlcore.runtime.predict import predict as predict_rows
-from mlcore.runtime.released import find_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +67,7 @@ def predict(
         origin={"host": socket.gethostname(), "pid": os.getpid()},
     )
     with session() as stores, notes.status(f"reading {source}") as status:
-        version = find_version(stores.registry, pipeline, model)
+        version = stores.registry.find(pipeline, model)
 
         def told(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> str:
             return write(schema, _told(rows, status))

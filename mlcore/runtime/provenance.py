@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from mlcore.components.trainer import Trainer
 from mlcore.core.types import Artifact, ArtifactType, Execution
-from mlcore.errors import MetadataError, NoChampion
-from mlcore.registry.records import ModelVersion
+from mlcore.errors import MetadataError
 from mlcore.runtime.session import Session
 
 Artifacts = Mapping[str, tuple[Artifact, ...]]
@@ -31,24 +30,6 @@ class Made:
     def node(self) -> str:
         """The node of the graph it was launched as; of a span's execution, that of its component's name."""
         return str(self.execution.origin.get("node", self.execution.component))
-
-
-def find_version(session: Session, pipeline: str, number: int | None) -> ModelVersion:
-    """One version of a pipeline's model; the champion where none is named.
-
-    Raises:
-        NoChampion: None is named, and there is no champion.
-        MetadataError: There is no such version.
-    """
-    if number is None:
-        champion = session.registry.champion(pipeline)
-        if champion is None:
-            raise NoChampion(f"{pipeline} has no champion", next_step=f"train one: mlcore run {pipeline} --at <moment>")
-        return champion
-    for version in session.registry.versions(pipeline):
-        if version.version == number:
-            return version
-    raise MetadataError(f"there is no version {number} of {pipeline}", next_step=f"see: mlcore models list {pipeline}")
 
 
 def trace(session: Session, artifact_id: int) -> tuple[Made, ...]:

@@ -17,7 +17,6 @@ from mlcore.core.types import Json
 from mlcore.errors import MlcoreError
 from mlcore.inference.scorer import VERSION, Scorer
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.released import find_version
 from mlcore.runtime.session import Session
 from mlcore.serving.fields import Fields
 
@@ -76,7 +75,7 @@ class Models:
             NoChampion: There is none.
             MlcoreError: The registry cannot be read, or the model cannot be loaded.
         """
-        version = find_version(self._session.registry, self._config.name, self._name)
+        version = self._session.registry.find(self._config.name, self._name)
         self.checked = time.monotonic()
         if self.current is not None and self.current.version.digest == version.digest:
             return

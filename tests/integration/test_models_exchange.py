@@ -20,13 +20,12 @@ from mlcore.deployment.archive import ArchiveRefused, Manifest, pack, unpack
 from mlcore.errors import MetadataError, ModelError, UntrustedModel
 from mlcore.ingest.examples import read_examples
 from mlcore.runtime.exchange import Imported, export_version, import_version
-from mlcore.runtime.provenance import find_version
 from mlcore.runtime.reproduce import reproduce
 
 
 def exported(project: Project, path: Path) -> str:
     with project.session() as session:
-        return export_version(session, find_version(session, "tiny", None), path, {"card.md": b"# a card"})
+        return export_version(session, session.registry.find("tiny"), path, {"card.md": b"# a card"})
 
 
 def imported(project: Project, path: Path, **options: str) -> Imported:
@@ -82,7 +81,7 @@ def test_a_version_is_exported_and_imported(ran: Project, project: Project, tmp_
     assert (found.version, found.fresh) == (1, True)
     assert not imported(project, tmp_path / "one.zip").fresh
     with ran.session() as there, project.session() as here:
-        original, copy = find_version(there, "tiny", 1), find_version(here, "tiny", 1)
+        original, copy = there.registry.find("tiny", 1), here.registry.find("tiny", 1)
         assert (copy.digest, copy.train_end, copy.window_end) == (
             original.digest,
             original.train_end,
@@ -118,7 +117,7 @@ def test_the_command_line_exports_with_a_card_and_imports(ran: Project, project:
     assert "version 1 of tiny is registered" in there.stdout, there.stderr
     assert "imported it from 'one.zip'" in project.cli("models", "show", "tiny", "--version", "1").stdout
     with ran.session() as session:
-        (model,) = session.metadata.artifacts([find_version(session, "tiny", 1).artifact_id])
+        (model,) = session.metadata.artifacts([session.registry.find("tiny", 1).artifact_id])
         file = session.artifacts.path(model.uri) / "model.json"
     file.write_bytes(file.read_bytes() + b" ")
     refused = ran.cli("models", "export", "tiny", "1", str(path))

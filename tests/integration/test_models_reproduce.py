@@ -15,14 +15,13 @@ from support.project import Project
 from mlcore.config.loader import load_pipeline
 from mlcore.core.types import ArtifactType
 from mlcore.errors import VersionGone
-from mlcore.runtime.provenance import find_version
 from mlcore.runtime.reproduce import From, Reproduction, reproduce
 
 
 def rebuilt(project: Project, rows: From = From.AUTO) -> Reproduction:
     config = load_pipeline(project.settings.pipelines / "tiny.yaml")
     with project.session() as session:
-        return reproduce(session, config, find_version(session, "tiny", None), rows=rows)
+        return reproduce(session, config, session.registry.find("tiny"), rows=rows)
 
 
 def counted(project: Project) -> dict[str, int]:
