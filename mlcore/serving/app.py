@@ -99,7 +99,14 @@ def create_app(
         if log is not None:
             log.close()
 
-    app = FastAPI(title="mlcore", version=mlcore.__version__, lifespan=running, redoc_url=None)
+    open_to_all = not tokens  # strangers are not told the columns either
+    app = FastAPI(
+        title="mlcore",
+        version=mlcore.__version__,
+        lifespan=running,
+        redoc_url=None,
+        openapi_url="/openapi.json" if open_to_all else None,
+    )
     server = _Server(models, metrics, limits, executor, log)
     known = [Depends(_checked(frozenset(tokens)))]
     app.add_api_route("/v1/predict", server.predict, methods=["POST"], dependencies=known)
@@ -108,6 +115,8 @@ def create_app(
     app.add_api_route("/healthz", server.alive, methods=["GET"])
     app.add_api_route("/readyz", server.ready, methods=["GET"])
     app.openapi = lambda: document(app, models.current)  # type: ignore[method-assign]
+    if not open_to_all:
+        app.add_api_route("/openapi.json", app.openapi, dependencies=known, include_in_schema=False)
     app.add_exception_handler(MlcoreError, _told)
     return app
 

@@ -170,7 +170,7 @@ class Breaking(io.BytesIO):
 
 
 @pytest.mark.filterwarnings("ignore:UPath 'flaky'")
-@pytest.mark.parametrize("reads", [1, 5, 20, 28])
+@pytest.mark.parametrize("reads", [1, 5, 12, 20])
 def test_a_connection_that_breaks_while_files_are_read(
     project: Project, monkeypatch: pytest.MonkeyPatch, reads: int
 ) -> None:

@@ -13,7 +13,7 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
 from mlcore.core.window import parse_moment
 from mlcore.errors import AnomaliesFound
-from mlcore.ingest import spans
+from mlcore.ingest import sources, spans
 from mlcore.runtime.launch import launch
 from mlcore.runtime.pipeline import retraining_graph
 
@@ -31,13 +31,14 @@ def one_file(project: Project, days: range) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read from now on, in order."""
     names: list[str] = []
-    read = spans.read_blocks
+    read = sources.read_blocks
 
     def counted(data, path, span):  # type: ignore[no-untyped-def]
         names.append(path.name)
         return read(data, path, span)
 
-    monkeypatch.setattr(spans, "read_blocks", counted)
+    for module in (sources, spans):  # files of many spans, and of one
+        monkeypatch.setattr(module, "read_blocks", counted)
     return names
 
 

@@ -71,6 +71,8 @@ def test_a_server_answers_as_the_exported_pipeline_does_and_says_what_is_wrong(r
     before = f"import os; os.environ['MLCORE_SERVE_TOKENS'] = 'other,{TOKEN}'"
     with served(ran_twice, *arguments, before=before) as client:
         assert client.post("/v1/predict", json={"row": ROW}).status_code == 401
+        assert client.get("/openapi.json").status_code == 401
+        assert client.get("/docs").status_code == 404
         assert client.get("/healthz").status_code == 200
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         answer = client.post("/v1/predict", json={"rows": rows.to_pylist()}).json()
