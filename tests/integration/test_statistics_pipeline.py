@@ -72,7 +72,7 @@ def test_a_window_is_sliced_and_weighted_as_its_pipeline_says(project: Project, 
     assert "colour = red" in page.read_text(encoding="utf-8")
     assert "sliced by colour" in told(project, f"tiny@{AS_OF}")
     refused = call(project, "stats", f"tiny@{AS_OF}", "--by", "size")
-    assert "slice by one of: colour" in str(refused.exception)
+    assert "slice by one of: colour" in refused.stderr
 
 
 def test_slices_that_some_spans_do_not_have_are_not_shown_as_if_all_had(ran: Project) -> None:
@@ -80,7 +80,7 @@ def test_slices_that_some_spans_do_not_have_are_not_shown_as_if_all_had(ran: Pro
     project = ran
     project.replace("window:", "statistics: {slices: [[colour]]}\nwindow:")
     refused = call(project, "stats", f"tiny@{AS_OF}", "--by", "colour")
-    assert "not sliced by 'colour' yet" in str(refused.exception)
+    assert "not sliced by 'colour' yet" in refused.stderr
     assert profile(project, run="again") == "8 spans, 8 new"
     assert len(told(project, f"tiny@{AS_OF}", "--by", "colour", "--json")["slices"]) == 3
     project.replace("slices: [[colour]]", "weight: size")
@@ -110,7 +110,7 @@ def test_bad_rows_are_counted_in_a_window_s_statistics(project: Project, split: 
         assert min(part["rows"] for part in parts) > 80
     else:
         refused = call(project, "stats", "tiny@2024-01-01..2024-01-05", "--split", "train")
-        assert "split by time" in str(refused.exception)
+        assert "split by time" in refused.stderr
     compared = call(project, "compare", "tiny@2024-01-01..2024-01-03", "tiny@2024-01-03..2024-01-05", "--json")
     sides = json.loads(compared.stdout)
     assert [sides[side]["bad_rows"]["count"] for side in ("first", "second")] == [1, 2]
