@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 INTEGRATION = sorted(str(path) for path in Path("tests/integration").glob("test_*.py"))
-BESIDE = [path for path in INTEGRATION if Path(path).name < "test_pl"]
+BESIDE = [path for path in INTEGRATION if Path(path).name < "test_platform_up"]
 """About as long as the rest: what takes longest are the platform, the engines and whole pipelines."""
 SHOWN = ["tests/unit", "tests/property", "tests/e2e", *(path for path in INTEGRATION if path not in BESIDE)]
 
