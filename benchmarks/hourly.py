@@ -25,12 +25,12 @@ sys.path.append(sys.path.pop(0))  # beside this file lies one that is named as a
 
 from mlcore.core.window import iso, parse_moment
 
-START = parse_moment("2023-01-01T00:00Z")
+START = parse_moment("2024-01-01T00:00Z")
 EVALUATED_HOURS = 24
 PIPELINE = """
     name: hourly
     schedule: "@hourly"
-    start_date: 2023-01-01
+    start_date: 2024-01-01
     data:
       source: {{type: parquet, path: "data/{{YYYY}}.parquet"}}
       columns: {{id: int64, at: timestamp, colour: string, size: float64, weight: float64, outcome: float64}}
@@ -122,7 +122,7 @@ def measure(home: Path, options: argparse.Namespace) -> None:
     (home / "data").mkdir()
     text = dedent(PIPELINE.format(train=options.hours - EVALUATED_HOURS, evaluated=EVALUATED_HOURS))
     (home / "config" / "pipelines" / "hourly.yaml").write_text(text, encoding="utf-8")
-    data, hourly = home / "data" / "2023.parquet", options.rows // options.hours
+    data, hourly = home / "data" / "2024.parquet", options.rows // options.hours
     write_file(data, options.hours + 1, hourly * (options.hours + 1))
     server = EmbeddedPostgres(home / "postgres")
     server.start()
