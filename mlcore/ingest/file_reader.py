@@ -71,6 +71,11 @@ def _blocks(files: Sequence[File], data: Data) -> Iterator[Block]:
         yield from read(file.path, types=types)
 
 
+def csv_options(source: CsvSource) -> CsvOptions:
+    """How the files of a source are written."""
+    return CsvOptions(**source.model_dump(include={"delimiter", "quote", "encoding", "null_values", "quoted_nulls"}))
+
+
 class _Format(Protocol):
     def __call__(self, path: str, *, types: Mapping[str, pa.DataType]) -> Iterator[Block]: ...
 
@@ -78,8 +83,7 @@ class _Format(Protocol):
 def _format(data: Data) -> _Format:
     match data.source:
         case CsvSource() as source:
-            options = source.model_dump(include={"delimiter", "quote", "encoding", "null_values", "quoted_nulls"})
-            return partial(read_csv, options=CsvOptions(**options))
+            return partial(read_csv, options=csv_options(source))
         case JsonLinesSource():
             return read_json_lines
         case ParquetSource():

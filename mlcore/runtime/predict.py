@@ -124,16 +124,12 @@ def _open(
 
     Columns of ``data.history`` that they lack are told: they are made of what they have instead.
     """
-    from mlcore.ingest.formats.csv_format import CsvOptions
+    from mlcore.ingest.file_reader import csv_options
     from mlcore.ingest.tables import open_table
     from mlcore.transform.history.columns import history_columns
 
     own = config.data.source
-    options = None
-    if isinstance(own, CsvSource):
-        options = CsvOptions(
-            **own.model_dump(include={"delimiter", "quote", "encoding", "null_values", "quoted_nulls"})
-        )
+    options = csv_options(own) if isinstance(own, CsvSource) else None
     declared = {name: kind for name, kind in config.data.columns.items() if name in carried}
     types = {**declared, **cast("dict[str, ColumnType]", dict(scorer.columns))}
     history = [one for one in history_columns(config.data) if one.name in {*scorer.columns, *carried}]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
 import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -101,8 +103,11 @@ def worker() -> FastAPI:
     settings = Settings.from_environ(os.environ)
     config = find_pipeline(settings.pipelines, choices.pipeline)
     metrics = Metrics(config.name)
-    stack = open_session(settings)  # closed with the process
-    models = Models(stack.__enter__(), config, choices.model, metrics, confidence=choices.confidence)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    models = Models(
+        stack.enter_context(open_session(settings)), config, choices.model, metrics, confidence=choices.confidence
+    )
     try:
         models.refresh()
     except NoChampion as error:

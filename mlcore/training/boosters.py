@@ -60,12 +60,12 @@ def check_boosters(schema: Node, archive: zipfile.ZipFile) -> None:
         Unsound: Why, with the name of what is refused.
     """
     known: dict[Any, Node] = {}
-    for node in _nodes(schema):
+    for node in nodes(schema):
         _check_shared(node, known)
         name = _name(node)
         if name in BOOSTERS:
             _check_node(node, name)
-            for each in _nodes(node["content"]):
+            for each in nodes(node["content"]):
                 _check_plain(each, name)
             check = _MODELS.get(name)
             if check is not None:
@@ -93,15 +93,16 @@ def _check_plain(node: Node, owner: str) -> None:
         raise Unsound(f"a {owner} with {name}, read by {loader}")
 
 
-def _nodes(value: Any) -> Iterator[Node]:
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a skops schema, from the outside in."""
     if isinstance(value, dict):
         if "__loader__" in value:
             yield value
         for item in value.values():
-            yield from _nodes(item)
+            yield from nodes(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _nodes(item)
+            yield from nodes(item)
 
 
 def _name(node: Node) -> str:

@@ -18,13 +18,13 @@ import io
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from mlcore.training.audit import members
+from mlcore.training.boosters import nodes
 
 _SCHEMA = "schema.json"
 _OF_THE_MOMENT = frozenset({"model_guid", "train_finish_time"})
@@ -107,7 +107,7 @@ class _Renumbering:
     def __init__(self, schema: Node, names: dict[str, str]) -> None:
         self._schema = schema
         self._names = names
-        self._uses = Counter(node["__id__"] for node in _nodes(schema) if "__id__" in node)
+        self._uses = Counter(node["__id__"] for node in nodes(schema) if "__id__" in node)
         self._numbers: dict[int, int] = {}
 
     def apply(self) -> Node:
@@ -154,14 +154,3 @@ def _without_ids(value: Any, names: dict[str, str]) -> Any:
             if key != "__id__"
         }
     return value
-
-
-def _nodes(value: Any) -> Iterator[Node]:
-    if isinstance(value, dict):
-        if "__loader__" in value:
-            yield value
-        for item in value.values():
-            yield from _nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
