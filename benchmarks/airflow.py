@@ -34,7 +34,7 @@ from mlcore.platform.control import down, up
 from mlcore.platform.credentials import load_credentials
 from mlcore.platform.layout import Layout
 from mlcore.platform.postgres import ensure_database
-from mlcore.runtime.pipeline import retraining_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.session import open_session
 
 PROJECT = Path(__file__).resolve().parents[1]

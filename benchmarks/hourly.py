@@ -83,8 +83,8 @@ def run(options: argparse.Namespace) -> None:
     from mlcore.config.loader import load_pipeline
     from mlcore.config.settings import Settings
     from mlcore.core.request import RunRequest
+    from mlcore.runtime.graphs.retraining import retraining_graph
     from mlcore.runtime.local import run_graph
-    from mlcore.runtime.pipeline import retraining_graph
     from mlcore.runtime.session import open_session
 
     home = Path(options.home)

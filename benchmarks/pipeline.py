@@ -25,9 +25,9 @@ from mlcore.core.window import parse_moment
 from mlcore.demo.flights import lay_out
 from mlcore.metadata.store import migrate
 from mlcore.platform.postgres import ensure_database
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import retraining_graph
 from mlcore.runtime.session import open_session
 
 PROJECT = Path(__file__).resolve().parents[1]

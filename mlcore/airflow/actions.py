@@ -82,7 +82,7 @@ def _reject(session: Session, act: Act) -> int:
 
 
 def _decide(session: Session, act: Act, *, approved: bool) -> int:
-    from mlcore.runtime.approval import decide
+    from mlcore.runtime.release.approval import decide
 
     push = decide(
         session,

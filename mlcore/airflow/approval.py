@@ -14,7 +14,7 @@ from mlcore.airflow.operators import airflow_errors, airflow_run, execution_id
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
 from mlcore.errors import MetadataError
-from mlcore.runtime.pipeline import FromNode, Node
+from mlcore.runtime.graphs.graph import FromNode, Node
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -55,8 +55,8 @@ class PushApproval(ApprovalOperator):  # type: ignore[misc] # Airflow is untyped
 
     def execute(self, context: Context) -> int | None:
         """Ask, unless nobody has to be; the Blessing's id where somebody answered before."""
-        from mlcore.runtime.approval import needless
-        from mlcore.runtime.approval_words import in_words
+        from mlcore.runtime.release.approval import needless
+        from mlcore.runtime.release.approval_words import in_words
         from mlcore.runtime.session import open_session
 
         with airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
@@ -73,7 +73,7 @@ class PushApproval(ApprovalOperator):  # type: ignore[misc] # Airflow is untyped
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> int | None:
         """Record the answer, or that there was none; the Blessing's id."""
-        from mlcore.runtime.approval import answer
+        from mlcore.runtime.release.approval import answer
         from mlcore.runtime.session import open_session
 
         # Not ApprovalOperator's own: it would skip the Pusher, which is to record what became of the model.

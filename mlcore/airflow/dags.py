@@ -28,7 +28,9 @@ from mlcore.components.pusher import Pusher
 from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
-from mlcore.runtime.pipeline import Graph, Node, monitoring_graph, retraining_graph
+from mlcore.runtime.graphs.graph import Graph, Node
+from mlcore.runtime.graphs.monitoring import monitoring_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 
 TAG = "mlcore"
 RETRAIN_TASK = "retrain"

@@ -38,7 +38,7 @@ from mlcore.errors import (
     SpansAwaited,
     WindowError,
 )
-from mlcore.runtime.pipeline import Graph
+from mlcore.runtime.graphs.graph import Graph
 from mlcore.runtime.waiting import next_look
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def sync(
             if check:
                 found += _check(stores, config, names)
             else:
-                from mlcore.runtime.mirror import sync as written
+                from mlcore.runtime.interop.mirror import sync as written
 
                 console.print(f"{config.name}: {written(stores, config, names, _tell(config.name))}", highlight=False)
     if found:
@@ -86,7 +86,7 @@ def _configs(pipeline: str | None) -> Iterator[PipelineConfig]:
 
 def _check(stores: Session, config: PipelineConfig, names: Names) -> int:
     """How many differences there are; the first of them are shown."""
-    from mlcore.runtime.mirror_check import check
+    from mlcore.runtime.interop.mirror_check import check
 
     found = check(stores, config, names, _tell(config.name))
     for difference in found[:_SHOWN]:

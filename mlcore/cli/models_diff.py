@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mlcore.core.types import Json
     from mlcore.deployment.divergence import Divergence
-    from mlcore.runtime.diff import Change, DataChange, VersionDiff
+    from mlcore.runtime.release.diff import Change, DataChange, VersionDiff
 
 _SHOWN = 12
 
@@ -30,7 +30,7 @@ def diff(
 ) -> None:
     """What two versions were made from, how good they are on the same rows, and where their predictions differ most."""
     from mlcore.config.loader import find_pipeline
-    from mlcore.runtime.diff import diff as compare
+    from mlcore.runtime.release.diff import diff as compare
 
     config = find_pipeline(settings().pipelines, pipeline)
     with session() as stores:

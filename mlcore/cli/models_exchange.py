@@ -29,7 +29,7 @@ def export(
     from mlcore.cli.model_card import card_of, find_evaluated
     from mlcore.evaluation.card.markdown import to_markdown
     from mlcore.evaluation.files import read_judgement
-    from mlcore.runtime.exchange import export_version
+    from mlcore.runtime.release.exchange import export_version
 
     config = _config(pipeline)
     with session() as stores:
@@ -49,7 +49,7 @@ def import_(
     max_bytes: Annotated[int, typer.Option(help="Refuse an archive of larger files.", min=1)] = 16 * 2**30,
 ) -> None:
     """Register the version of an archive; every byte is checked first, and it is no champion by itself."""
-    from mlcore.runtime.exchange import import_version
+    from mlcore.runtime.release.exchange import import_version
 
     with session() as stores:
         actor = f"{getpass.getuser()}@{socket.gethostname()}"

@@ -91,7 +91,7 @@ def reject(pipeline: PipelineName, version: Version, reason: Reason, as_json: As
 
 
 def _decide(pipeline: str, version: int, reason: str, *, approved: bool, as_json: bool) -> None:
-    from mlcore.runtime.approval import decide
+    from mlcore.runtime.release.approval import decide
 
     with moving(pipeline) as stores:
         push = decide(stores, pipeline, version, approved=approved, actor=_actor(), reason=reason)

@@ -21,7 +21,7 @@ from mlcore.registry.names import CHAMPION
 if TYPE_CHECKING:
     from mlcore.core.types import Json
     from mlcore.runtime.environment import Environment
-    from mlcore.runtime.reproduce import Reproduction, Step
+    from mlcore.runtime.rebuilding.reproduce import Reproduction, Step
     from mlcore.runtime.session import Session
 
 DIFFERS = 1
@@ -43,7 +43,7 @@ def reproduce(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
 ) -> None:
     """Rebuild a version from its lineage and compare: exit code 0 equal, 1 another, 2 it could not be rebuilt."""
-    from mlcore.runtime.reproduce import From
+    from mlcore.runtime.rebuilding.reproduce import From
 
     if data not in list(From):
         raise typer.BadParameter(f"--data is one of {', '.join(From)}")
@@ -62,7 +62,7 @@ def reproduce(
 
 def _reproduced(pipeline: str, version: int | None, data: str, keep: Path | None, progress: _Progress) -> Reproduction:
     from mlcore.config.loader import find_pipeline
-    from mlcore.runtime.reproduce import From, reproduce
+    from mlcore.runtime.rebuilding.reproduce import From, reproduce
 
     config = find_pipeline(settings().pipelines, pipeline)
     with session() as stores:

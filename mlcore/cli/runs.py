@@ -25,9 +25,11 @@ from mlcore.core.types import ExecutionState
 from mlcore.core.window import Grain, iso, parse_moment
 from mlcore.errors import MetadataError, WindowError, quoted
 from mlcore.runtime import history
+from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.graphs.monitoring import monitoring_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import Graph, monitoring_graph, retraining_graph
 
 runs = typer.Typer(help="Runs and their executions.", no_args_is_help=True)
 runs.command()(compare)

@@ -191,9 +191,10 @@ def _window_summary(pipeline: str, at: str | None) -> DatasetSummary:
     from mlcore.components.summaries import dataset_summary
     from mlcore.core.request import RunRequest
     from mlcore.core.window import iso, parse_moment
+    from mlcore.runtime.graphs.data import EXAMPLE_GEN, STATISTICS_GEN
+    from mlcore.runtime.graphs.graph import FromNode, Graph, Part
     from mlcore.runtime.launch import read_payloads
     from mlcore.runtime.local import run_graph
-    from mlcore.runtime.pipeline import EXAMPLE_GEN, STATISTICS_GEN, FromNode, Graph, Part
     from mlcore.runtime.resolve import Resolver
 
     if at is None:

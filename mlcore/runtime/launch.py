@@ -33,8 +33,8 @@ from mlcore.runtime.attempts import attempt
 from mlcore.runtime.candidates import naming
 from mlcore.runtime.environment import ENVIRONMENT, present_environment, write_environment
 from mlcore.runtime.fingerprint import MADE_BY, code_digest, fingerprint, made_by
+from mlcore.runtime.graphs.graph import Graph, Node
 from mlcore.runtime.logs import log_context
-from mlcore.runtime.pipeline import Graph, Node
 from mlcore.runtime.resolve import Resolver
 from mlcore.runtime.session import Session
 from mlcore.runtime.spans import launch_spans

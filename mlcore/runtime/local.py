@@ -7,8 +7,8 @@ from typing import Protocol
 
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
+from mlcore.runtime.graphs.graph import Graph
 from mlcore.runtime.launch import LaunchResult, launch
-from mlcore.runtime.pipeline import Graph
 from mlcore.runtime.session import Session
 from mlcore.runtime.waiting import until_there
 

@@ -15,8 +15,8 @@ from mlcore.config.sources import CsvSource
 from mlcore.core.types import ArtifactType, Json, NewArtifact, NewExecution
 from mlcore.metadata.store import Publication
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.past import StoredPast
 from mlcore.runtime.session import Session
+from mlcore.runtime.sources.past import StoredPast
 
 if TYPE_CHECKING:
     import pyarrow as pa

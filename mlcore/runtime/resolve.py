@@ -31,20 +31,11 @@ from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited, 
 from mlcore.ingest.divisions import Divisions
 from mlcore.ingest.paths import span_missing
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.pipeline import (
-    MODEL_SELECTOR,
-    TRAINER,
-    Approval,
-    Baseline,
-    Binding,
-    FromNode,
-    Part,
-    PreviousVersions,
-    Sources,
-)
-from mlcore.runtime.previous import previous_statistics
+from mlcore.runtime.graphs.graph import Approval, Baseline, Binding, FromNode, Part, PreviousVersions, Sources
+from mlcore.runtime.graphs.retraining import MODEL_SELECTOR, TRAINER
 from mlcore.runtime.session import Session
-from mlcore.runtime.sources import is_complete, source_spans
+from mlcore.runtime.sources.catalog import is_complete, source_spans
+from mlcore.runtime.sources.previous import previous_statistics
 
 
 def training_window(config: PipelineConfig, request: RunRequest) -> TrainingWindow:

@@ -19,7 +19,7 @@ from mlcore.metadata.store import Publication
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.fingerprint import MADE_BY, fingerprint, made_by
 from mlcore.runtime.session import Session
-from mlcore.runtime.sources import check_present
+from mlcore.runtime.sources.catalog import check_present
 from mlcore.runtime.waiting import waiting
 
 _LOG = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from mlcore.metadata.sources import made_of
 from mlcore.runtime.fingerprint import code_digest
 from mlcore.runtime.resolve import needed, training_window
 from mlcore.runtime.session import Session
-from mlcore.runtime.sources import recorded_spans
+from mlcore.runtime.sources.catalog import recorded_spans
 
 if TYPE_CHECKING:
     from mlcore.statistics.accumulate import DatasetAccumulator

@@ -11,8 +11,8 @@ from mlcore.config.loader import load_pipeline
 from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
 from mlcore.core.window import parse_moment
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import retraining_graph
 from mlcore.runtime.session import open_session
 
 FIRST, RUNS = date(2013, 1, 12), 4

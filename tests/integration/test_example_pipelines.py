@@ -17,8 +17,9 @@ from mlcore.config.settings import Settings
 from mlcore.core.request import RunRequest
 from mlcore.core.window import parse_moment
 from mlcore.ingest.examples import read_examples
+from mlcore.runtime.graphs.monitoring import monitoring_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import monitoring_graph, retraining_graph
 from mlcore.runtime.session import open_session
 from mlcore.schema.anomalies import AnomalyType, read_anomalies
 

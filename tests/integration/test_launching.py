@@ -17,7 +17,7 @@ from mlcore.core.window import parse_moment
 from mlcore.errors import ArtifactError
 from mlcore.runtime import spans
 from mlcore.runtime.fingerprint import fingerprint
-from mlcore.runtime.pipeline import Sources
+from mlcore.runtime.graphs.graph import Sources
 from mlcore.runtime.resolve import Resolver
 
 

@@ -32,8 +32,8 @@ from mlcore.core.types import ArtifactType
 from mlcore.deployment.requests import build_requests
 from mlcore.errors import TrackingError
 from mlcore.ingest.examples import read_examples
-from mlcore.runtime.mirror import Synced, sync
-from mlcore.runtime.mirror_check import check
+from mlcore.runtime.interop.mirror import Synced, sync
+from mlcore.runtime.interop.mirror_check import check
 from mlcore.tracking.server import DEFAULTS, Names, names_of
 from mlcore.training.model import load_model
 from mlcore.training.predict import predict_scores

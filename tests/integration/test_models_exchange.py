@@ -19,8 +19,8 @@ from mlcore.core.types import ArtifactType, Json
 from mlcore.deployment.archive import ArchiveRefused, Manifest, pack, unpack
 from mlcore.errors import MetadataError, ModelError, UntrustedModel
 from mlcore.ingest.examples import read_examples
-from mlcore.runtime.exchange import Imported, export_version, import_version
-from mlcore.runtime.reproduce import reproduce
+from mlcore.runtime.rebuilding.reproduce import reproduce
+from mlcore.runtime.release.exchange import Imported, export_version, import_version
 
 
 def exported(project: Project, path: Path) -> str:

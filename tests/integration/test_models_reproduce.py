@@ -15,7 +15,7 @@ from support.project import Project
 from mlcore.config.loader import load_pipeline
 from mlcore.core.types import ArtifactType
 from mlcore.errors import VersionGone
-from mlcore.runtime.reproduce import From, Reproduction, reproduce
+from mlcore.runtime.rebuilding.reproduce import From, Reproduction, reproduce
 
 
 def rebuilt(project: Project, rows: From = From.AUTO) -> Reproduction:
@@ -102,7 +102,7 @@ def test_spans_whose_file_changed_come_from_their_stored_examples(ran: Project) 
 
 def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the component that differs although its inputs are equal it is told whether code or a library changed."""
-    from mlcore.runtime import rebuild
+    from mlcore.runtime.rebuilding import rebuild
     from mlcore.training import train
 
     fit = train.train

@@ -16,8 +16,9 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
 from mlcore.core.window import parse_moment
 from mlcore.errors import AnomaliesFound, DataError
+from mlcore.runtime.graphs.graph import FromNode, Graph, Part
+from mlcore.runtime.graphs.retraining import TRANSFORM, retraining_graph
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import TRANSFORM, FromNode, Graph, Part, retraining_graph
 from mlcore.schema.anomalies import read_anomalies
 from mlcore.schema.leaks.find import leaks
 from mlcore.schema.leaks.future import not_in_the_log

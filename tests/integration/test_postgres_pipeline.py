@@ -18,9 +18,9 @@ from mlcore.core.window import parse_moment
 from mlcore.errors import ConfigError, SpanMissing
 from mlcore.ingest.postgres import undated
 from mlcore.ingest.quarantine import read_quarantine
-from mlcore.runtime.extracts import undated_folder
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import launch
-from mlcore.runtime.pipeline import retraining_graph
+from mlcore.runtime.sources.extracts import undated_folder
 
 SOURCE = 'source: {type: csv, path: "data/{YYYY}-{MM}-{DD}.csv"}'
 DATABASE = 'source: {type: postgres, table: public.events, url: "${EVENTS_DB}"}'

@@ -10,8 +10,8 @@ from mlcore.core.types import ArtifactType
 from mlcore.errors import MetadataError
 from mlcore.evaluation.blessing import read_blessing
 from mlcore.registry.records import PushOutcome, Verdict
-from mlcore.runtime.approval import answer, decide
 from mlcore.runtime.history import list_runs
+from mlcore.runtime.release.approval import answer, decide
 
 
 @pytest.fixture

@@ -25,9 +25,11 @@ from mlcore.core.request import RunRequest
 from mlcore.core.window import parse_moment, span_at
 from mlcore.errors import DataError, SpanMissing, VersionGone
 from mlcore.runtime.gc import collect
+from mlcore.runtime.graphs.data import EXAMPLE_GEN
+from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import EXAMPLE_GEN, Graph, retraining_graph
-from mlcore.runtime.sources import recorded_spans
+from mlcore.runtime.sources.catalog import recorded_spans
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")

@@ -14,8 +14,8 @@ from mlcore.core.types import ArtifactType
 from mlcore.core.window import parse_moment
 from mlcore.errors import AnomaliesFound
 from mlcore.ingest import sources, spans
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import launch
-from mlcore.runtime.pipeline import retraining_graph
 
 LATER = "2024-01-11T06:00Z"
 

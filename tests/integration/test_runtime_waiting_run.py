@@ -11,9 +11,10 @@ from support.project import Project, Silent
 from mlcore.config.loader import load_pipeline
 from mlcore.core.request import RunRequest
 from mlcore.errors import SpanMissing, SpansAwaited
+from mlcore.runtime.graphs.data import EXAMPLE_GEN
+from mlcore.runtime.graphs.graph import Graph
 from mlcore.runtime.launch import LaunchResult, launch
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import EXAMPLE_GEN, Graph
 
 GRAPH = Graph(nodes=(EXAMPLE_GEN,))
 

@@ -10,9 +10,10 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
 from mlcore.core.window import parse_moment
 from mlcore.errors import AnomaliesFound
+from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import Graph, retraining_graph
 from mlcore.schema.anomalies import Anomaly, AnomalyType, Severity, read_anomalies
 
 SERVING = '  serving: {source: {type: csv, path: "log/{YYYY}-{MM}-{DD}.csv"}}\n'

@@ -14,7 +14,7 @@ from mlcore.config.data import Data
 from mlcore.core.types import SplitName
 from mlcore.core.window import Grain, Months, Span, is_whole, resolve_window, shift, span_at
 from mlcore.ingest.splits import for_evaluation, split_rows
-from mlcore.runtime.versions import Version, known_version
+from mlcore.runtime.sources.versions import Version, known_version
 
 GRAINS: tuple[Grain, ...] = (
     timedelta(hours=1),

@@ -18,9 +18,10 @@ from mlcore.config.loader import load_pipeline
 from mlcore.config.settings import Settings
 from mlcore.core.request import RunRequest
 from mlcore.core.window import parse_moment
+from mlcore.runtime.graphs.monitoring import monitoring_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
-from mlcore.runtime.pipeline import monitoring_graph, retraining_graph
 from mlcore.runtime.session import Session, open_session
 
 FIRST_DAY = date(2024, 1, 1)

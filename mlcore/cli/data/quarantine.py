@@ -26,7 +26,7 @@ def quarantine(
 ) -> None:
     """Show the rows that are in quarantine: file, line, reason and what stands there."""
     from mlcore.ingest.quarantine import read_quarantine
-    from mlcore.runtime.extracts import undated_folder
+    from mlcore.runtime.sources.extracts import undated_folder
 
     rows: list[dict[str, Any]] = []
     with session() as opened:

@@ -12,7 +12,8 @@ from airflow.exceptions import ParamValidationError
 
 from mlcore.airflow.dags import build_dags
 from mlcore.errors import ConfigError
-from mlcore.runtime.pipeline import monitoring_graph, retraining_graph
+from mlcore.runtime.graphs.monitoring import monitoring_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 
 ROOT = Path(__file__).parents[3]
 NODES = (

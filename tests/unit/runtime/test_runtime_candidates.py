@@ -14,7 +14,7 @@ from mlcore.core.window import held_back, parse_moment
 from mlcore.errors import ComponentFailed, ConfigError, ModelError, WindowError
 from mlcore.runtime.candidates import naming
 from mlcore.runtime.checks import check_pipeline
-from mlcore.runtime.pipeline import retraining_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.resolve import training_window, tuning_intervals
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "pipelines" / "flight_delays.yaml"

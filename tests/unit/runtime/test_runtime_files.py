@@ -20,7 +20,7 @@ from mlcore.config.sources import CsvSource
 from mlcore.core.window import Grain, Interval, parse_moment
 from mlcore.errors import DataError
 from mlcore.ingest.places import list_files, name_of, open_binary
-from mlcore.runtime.files import Absent, Found, find_files, stamp_now
+from mlcore.runtime.sources.files import Absent, Found, find_files, stamp_now
 
 DAYS = tuple(
     Interval(start=parse_moment("2024-01-01T00:00Z"), end=parse_moment("2024-01-04T00:00Z")).spans(timedelta(days=1))

@@ -14,7 +14,9 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.past import looked_back_on, with_past
 from mlcore.core.types import Artifact, ArtifactState, ArtifactType
 from mlcore.core.window import Interval, Months, Span
-from mlcore.runtime.pipeline import FromNode, Graph, Part, PreviousVersions, Sources, monitoring_graph, retraining_graph
+from mlcore.runtime.graphs.graph import FromNode, Graph, Part, PreviousVersions, Sources
+from mlcore.runtime.graphs.monitoring import monitoring_graph
+from mlcore.runtime.graphs.retraining import retraining_graph
 
 DAY = timedelta(days=1)
 START = datetime(2024, 3, 1, tzinfo=UTC)

@@ -14,9 +14,10 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Execution, ExecutionState
 from mlcore.errors import ConfigError, MetadataError
-from mlcore.runtime.pipeline import Graph, retraining_graph
-from mlcore.runtime.provenance import Made, _levels
-from mlcore.runtime.recorded import restore
+from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.graphs.retraining import retraining_graph
+from mlcore.runtime.rebuilding.recorded import restore
+from mlcore.runtime.release.provenance import Made, _levels
 
 ROOT = Path(__file__).parents[3] / "config"
 PIPELINES = sorted([*(ROOT / "examples").glob("*.yaml"), *(ROOT / "pipelines").glob("*.yaml")])

@@ -15,10 +15,10 @@ from mlcore.core.types import Artifact, ArtifactType, Json
 from mlcore.errors import ComponentFailed, DataError, MlcoreError, VersionGone, quoted
 from mlcore.runtime.environment import ENVIRONMENT
 from mlcore.runtime.fingerprint import MADE_BY, made_by
-from mlcore.runtime.originals import Original, find_originals
-from mlcore.runtime.pipeline import Graph
-from mlcore.runtime.provenance import Made, started_from
-from mlcore.runtime.recorded import Restored, restore
+from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.rebuilding.originals import Original, find_originals
+from mlcore.runtime.rebuilding.recorded import Restored, restore
+from mlcore.runtime.release.provenance import Made, started_from
 from mlcore.runtime.session import Session
 
 PORTION_SPANS = 1_000

@@ -13,9 +13,9 @@ from mlcore.core.types import SPAN_FRAGMENT, Artifact
 from mlcore.core.window import Span
 from mlcore.errors import DataError
 from mlcore.ingest.places import digest_of, list_files
-from mlcore.runtime.extracts import find_extracts
-from mlcore.runtime.files import Absent, Found, find_files, stamp_now
 from mlcore.runtime.session import Session
+from mlcore.runtime.sources.extracts import find_extracts
+from mlcore.runtime.sources.files import Absent, Found, find_files, stamp_now
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from mlcore.core.types import Artifact, ArtifactType
 from mlcore.core.window import Interval, Span, shift, span_start
 from mlcore.metadata.sources import made_of
 from mlcore.runtime.session import Session
-from mlcore.runtime.sources import is_complete, recorded_spans
+from mlcore.runtime.sources.catalog import is_complete, recorded_spans
 
 if TYPE_CHECKING:
     import pyarrow as pa

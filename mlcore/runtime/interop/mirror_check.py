@@ -7,7 +7,7 @@ from typing import Any
 
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.registry.names import PREVIOUS
-from mlcore.runtime.mirror import Truth
+from mlcore.runtime.interop.mirror import Truth
 from mlcore.runtime.session import Session
 from mlcore.tracking.server import MlflowServer, Names, reach
 

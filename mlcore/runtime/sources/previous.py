@@ -14,7 +14,7 @@ from mlcore.core.window import Span
 from mlcore.errors import ArtifactMissing
 from mlcore.metadata import sources as records
 from mlcore.runtime.session import Session
-from mlcore.runtime.sources import source_name
+from mlcore.runtime.sources.catalog import source_name
 
 
 def previous_statistics(session: Session, config: PipelineConfig, read: Sequence[Artifact]) -> tuple[Artifact, ...]:

@@ -17,17 +17,10 @@ from mlcore.core.request import RunRequest
 from mlcore.core.types import Json, SplitName
 from mlcore.core.window import parse_moment
 from mlcore.errors import ConfigError, quoted
-from mlcore.runtime.pipeline import (
-    BACKTEST,
-    HISTORY_GEN,
-    MODEL_SELECTOR,
-    TUNER,
-    Approval,
-    Baseline,
-    Graph,
-    Node,
-)
-from mlcore.runtime.provenance import Made
+from mlcore.runtime.graphs.data import HISTORY_GEN
+from mlcore.runtime.graphs.graph import Approval, Baseline, Graph, Node
+from mlcore.runtime.graphs.retraining import BACKTEST, MODEL_SELECTOR, TUNER
+from mlcore.runtime.release.provenance import Made
 
 _OPTIONAL = (TUNER, HISTORY_GEN, BACKTEST, MODEL_SELECTOR)
 """Nodes that a pipeline's graph may have lost since."""

@@ -15,7 +15,7 @@ from mlcore.errors import MlcoreError
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.environment import Environment, recorded_environment
 from mlcore.runtime.fingerprint import MADE_BY
-from mlcore.runtime.provenance import Made, trace
+from mlcore.runtime.release.provenance import Made, trace
 from mlcore.runtime.session import Session
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from mlcore.core.types import SPAN_FRAGMENT
 from mlcore.core.window import Span
 from mlcore.errors import DataError
 from mlcore.ingest.divisions import Divisions
-from mlcore.runtime.files import Found
 from mlcore.runtime.session import Session
+from mlcore.runtime.sources.files import Found
 
 _LOG = logging.getLogger(__name__)
 

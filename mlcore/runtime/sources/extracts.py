@@ -26,8 +26,8 @@ from mlcore.config.sources import PostgresSource
 from mlcore.core.digests import digest_json
 from mlcore.core.types import Json
 from mlcore.core.window import EPOCH, Span, iso
-from mlcore.runtime.files import Absent, Found, file_stamp
 from mlcore.runtime.session import Session
+from mlcore.runtime.sources.files import Absent, Found, file_stamp
 
 if TYPE_CHECKING:
     from mlcore.ingest.postgres.extract import Request

@@ -34,7 +34,7 @@ from mlcore.registry.records import Candidate, ModelVersion
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.environment import ENVIRONMENT
 from mlcore.runtime.fingerprint import MADE_BY
-from mlcore.runtime.provenance import Made, made_from, trace
+from mlcore.runtime.release.provenance import Made, made_from, trace
 from mlcore.runtime.session import Session
 
 KIND = "mlcore model version"

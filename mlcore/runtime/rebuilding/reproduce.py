@@ -24,9 +24,9 @@ from mlcore.core.window import iso
 from mlcore.errors import MetadataError
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.environment import Environment, present_environment, recorded_environment
-from mlcore.runtime.pipeline import retraining_graph
-from mlcore.runtime.provenance import Made, trace
-from mlcore.runtime.rebuild import Rebuilder, Step
+from mlcore.runtime.graphs.retraining import retraining_graph
+from mlcore.runtime.rebuilding.rebuild import Rebuilder, Step
+from mlcore.runtime.release.provenance import Made, trace
 from mlcore.runtime.session import Session
 
 __all__ = ["From", "Observer", "Reproduction", "Step", "reproduce"]

@@ -1,6 +1,6 @@
 """Which source data a window reads, in which version: recorded by content digest, hashed only when it changed.
 
-What a source holds now is told by its finder (:mod:`mlcore.runtime.files`, or another that gives ``Found`` and
+What a source holds now is told by its finder (:mod:`mlcore.runtime.sources.files`, or another that gives ``Found`` and
 ``Absent``); what it held before is recorded. A run reads the version that its moment knew, whose Examples are in the
 artifact store when its bytes are long gone from the source.
 """
@@ -22,11 +22,11 @@ from mlcore.core.window import Span, iso, parse_moment
 from mlcore.errors import VersionGone
 from mlcore.ingest.divisions import Divisions
 from mlcore.metadata import sources as records
-from mlcore.runtime.contents import digests_of
-from mlcore.runtime.extracts import find_extracts
-from mlcore.runtime.files import Absent, Found, find_files, stamp_now
 from mlcore.runtime.session import Session
-from mlcore.runtime.versions import Version, known_version
+from mlcore.runtime.sources.contents import digests_of
+from mlcore.runtime.sources.extracts import find_extracts
+from mlcore.runtime.sources.files import Absent, Found, find_files, stamp_now
+from mlcore.runtime.sources.versions import Version, known_version
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,27 +1,18 @@
-"""The graphs of a pipeline: which component reads what, for retraining and for monitoring.
-
-The local runner and Airflow walk the same graphs. Building one imports no heavy library.
-"""
+"""New data to a push: the graph, and what a pipeline's file changes in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import replace
 
 from mlcore.components.backtest import Backtest
-from mlcore.components.base import SPANS, Component, SpanComponent
-from mlcore.components.drift_monitor import DriftMonitor
 from mlcore.components.evaluator import Evaluator
-from mlcore.components.example_gen import ExampleGen
 from mlcore.components.example_validator import ExampleValidator
-from mlcore.components.history_gen import HistoryGen
 from mlcore.components.infra_validator import InfraValidator
 from mlcore.components.model_selector import ModelSelector, model_key, predictions_key
 from mlcore.components.pusher import Pusher
 from mlcore.components.schema_gen import SchemaGen
 from mlcore.components.serving import ServingExampleGen, ServingStatisticsGen
-from mlcore.components.statistics_gen import StatisticsGen
 from mlcore.components.trainer import Trainer
 from mlcore.components.transform import Transform
 from mlcore.components.transform_analyzer import TransformAnalyzer
@@ -29,145 +20,19 @@ from mlcore.components.tuner import Tuner
 from mlcore.config.model import Model
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.tune import Tune
-from mlcore.core.types import SplitName
-from mlcore.errors import ConfigError, quoted
-
-
-class Part(StrEnum):
-    """Which spans of a run's window an input takes; ``PAST``: all, and those that ``data.history`` looks back on."""
-
-    ALL = "all"
-    PAST = "past"
-    TRAIN = "train"
-    EVALUATION = "evaluation"
-    REFERENCE = "reference"
-    CURRENT = "current"
-    LABELLED = "labelled"
-    TUNING = "tuning"
-    FITTED = "fitted"
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The parts of a window it stands for; none for all there are."""
-        match self:
-            case Part.ALL | Part.PAST:
-                return ()
-            case Part.FITTED:
-                return (Part.TRAIN, Part.TUNING)
-            case _:
-                return (self,)
-
-    @property
-    def rows(self) -> SplitName | None:
-        """Where time does not split rows: which of a span's rows an input takes, ``None`` for all."""
-        match self:
-            case Part.ALL | Part.PAST:
-                return None
-            case Part.EVALUATION | Part.LABELLED:
-                return SplitName.EVALUATION
-            case _:
-                return SplitName.TRAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The source files of a part of the window; of the ``serving`` log those that are there, be it none."""
-
-    part: Part = Part.ALL
-    serving: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FromNode:
-    """An output of another node; of a span component's, the spans of one part of the window.
-
-    Attributes:
-        optional: Whether spans may be missing, all of them even: of the serving log, which starts when serving does.
-    """
-
-    node: str
-    output: str = SPANS
-    part: Part = Part.ALL
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PreviousVersions:
-    """The statistics of spans that were corrected, of the version before the one that ``node`` read in this run."""
-
-    node: str
-    part: Part = Part.ALL
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """The model of the champion of the run's time; nothing where there was none, unless ``required``.
-
-    Attributes:
-        earlier: Only one whose window ended before this run's: what a run starts from is never what it made itself.
-    """
-
-    output: str = "model"
-    required: bool = False
-    earlier: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """What a person said of the run's model; nothing while nobody has."""
-
-
-Binding = Sources | FromNode | PreviousVersions | Baseline | Approval
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Node:
-    """A component's place in a graph.
-
-    Attributes:
-        after: Nodes that may stop the run, and must have passed, though nothing of theirs is read.
-        candidate: Of several models of the pipeline, the one it works for.
-    """
-
-    name: str
-    component: type[Component] | type[SpanComponent]
-    inputs: Mapping[str, Binding]
-    after: tuple[str, ...] = ()
-    candidate: str | None = None
-
-    @property
-    def upstream(self) -> tuple[str, ...]:
-        """The nodes that must have run before this one."""
-        read = (binding.node for binding in self.inputs.values() if isinstance(binding, FromNode | PreviousVersions))
-        return tuple(dict.fromkeys((*read, *self.after)))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Graph:
-    """Nodes in an order in which each comes after all it reads from.
-
-    Attributes:
-        monitoring: Whether it ends in a decision to retrain instead of a push; its windows are another kind.
-    """
-
-    nodes: tuple[Node, ...]
-    monitoring: bool = False
-
-    def __getitem__(self, name: str) -> Node:
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        known = ", ".join(node.name for node in self.nodes)
-        raise ConfigError(f"there is no node {quoted(name)}", next_step=f"choose one of {known}")
-
-
-EXAMPLE_GEN = Node(name="example_gen", component=ExampleGen, inputs={"source": Sources()})
-HISTORY_GEN = Node(
-    name="history_gen",
-    component=HistoryGen,
-    inputs={"source": FromNode("example_gen"), "past": FromNode("example_gen", part=Part.PAST, optional=True)},
+from mlcore.runtime.graphs.data import EXAMPLE_GEN, STATISTICS_GEN, looking_back
+from mlcore.runtime.graphs.graph import (
+    Approval,
+    Baseline,
+    Binding,
+    FromNode,
+    Graph,
+    Node,
+    Part,
+    PreviousVersions,
+    Sources,
 )
-STATISTICS_GEN = Node(name="statistics_gen", component=StatisticsGen, inputs={"source": FromNode("example_gen")})
+
 SERVING_EXAMPLE_GEN = Node(
     name="serving_example_gen",
     component=ServingExampleGen,
@@ -281,7 +146,7 @@ PUSHER = Node(
 
 def retraining_graph(config: PipelineConfig) -> Graph:
     """New data to a push: what ``mlcore run`` and the DAG ``<name>`` do."""
-    return _looking_back(_trying_logged(_retraining_graph(config), config), config)
+    return looking_back(_trying_logged(_retraining_graph(config), config), config)
 
 
 def _trying_logged(graph: Graph, config: PipelineConfig) -> Graph:
@@ -294,24 +159,6 @@ def _trying_logged(graph: Graph, config: PipelineConfig) -> Graph:
         for node in graph.nodes
     ]
     return replace(graph, nodes=tuple(nodes))
-
-
-def _looking_back(graph: Graph, config: PipelineConfig) -> Graph:
-    """The graph with the columns of ``data.history`` in all that reads examples, where the pipeline has any."""
-    if not config.data.history:
-        return graph
-    examples = replace(EXAMPLE_GEN, inputs={"source": Sources(part=Part.PAST)})
-    others = [node for node in graph.nodes if node.name != EXAMPLE_GEN.name]
-    return replace(graph, nodes=(examples, HISTORY_GEN, *map(_reading_history, others)))
-
-
-def _reading_history(node: Node) -> Node:
-    def instead(binding: Binding) -> Binding:
-        if isinstance(binding, FromNode) and binding.node == EXAMPLE_GEN.name:
-            return replace(binding, node=HISTORY_GEN.name)
-        return binding
-
-    return replace(node, inputs={key: instead(binding) for key, binding in node.inputs.items()})
 
 
 def _retraining_graph(config: PipelineConfig) -> Graph:
@@ -371,39 +218,3 @@ def _of_candidates(config: PipelineConfig) -> Iterator[Node]:
 
 def _named(node: Node, candidate: str) -> Node:
     return replace(node, name=f"{node.name}_{candidate}", candidate=candidate)
-
-
-def monitoring_graph(config: PipelineConfig) -> Graph:
-    """New data to a decision to retrain: what ``mlcore monitor`` and the DAG ``<name>_monitor`` do.
-
-    Raises:
-        ConfigError: The pipeline has no ``monitor`` block.
-    """
-    if config.monitor is None:
-        raise ConfigError(
-            f"pipeline {config.name} is not monitored", where="monitor", next_step="add a monitor block to its file"
-        )
-    return _looking_back(_monitoring_graph(), config)
-
-
-def _monitoring_graph() -> Graph:
-    return Graph(
-        nodes=(
-            EXAMPLE_GEN,
-            STATISTICS_GEN,
-            Node(
-                name="drift_monitor",
-                component=DriftMonitor,
-                inputs={
-                    "reference_examples": FromNode("example_gen", part=Part.REFERENCE),
-                    "current_examples": FromNode("example_gen", part=Part.CURRENT),
-                    "labelled_examples": FromNode("example_gen", part=Part.LABELLED),
-                    "reference_statistics": FromNode("statistics_gen", part=Part.REFERENCE),
-                    "current_statistics": FromNode("statistics_gen", part=Part.CURRENT),
-                    "model": Baseline(required=True),
-                    "evaluation": Baseline(output="evaluation", required=True),
-                },
-            ),
-        ),
-        monitoring=True,
-    )

@@ -1,0 +1,1 @@
+"""What our stores say, told to other systems; our stores remain the truth."""

@@ -1,0 +1,1 @@
+"""Versions of a model as people handle them: approved, compared, carried to other installations."""
