@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
@@ -15,9 +15,10 @@ from mlcore.config.beam import Beam
 from mlcore.config.candidates import Candidates, Selection
 from mlcore.config.data import ColumnSplit, Complete, Data, TimeSplit
 from mlcore.config.evaluation import Evaluation
-from mlcore.config.fields import ByteSize, Duration, Length, Name, Schedule, Section
+from mlcore.config.fields import Length, Name, Schedule, Section
 from mlcore.config.model import Feature, Model
 from mlcore.config.monitor import Monitor
+from mlcore.config.push import Push
 from mlcore.config.retention import Retention
 from mlcore.config.statistics import Statistics
 from mlcore.config.tracking import Tracking
@@ -48,24 +49,6 @@ class Window(Section):
         if isinstance(data, Mapping) and isinstance(data.get("min_spans"), int | float):
             return {**data, "min_spans": {"train": data["min_spans"], "eval": data["min_spans"]}}
         return data
-
-
-class Infra(Section):
-    max_latency_p99: Duration = timedelta(seconds=1)
-    max_latency_p50: Duration | None = None
-    max_memory: ByteSize = 2**31
-    max_size: ByteSize | None = Field(default=None, description="Of the model's files")
-    timeout: Duration = Field(default=timedelta(seconds=300), description="For start, loading and all requests")
-
-
-class Push(Section):
-    """Who else has a say before a model becomes the champion, and what it may cost to serve."""
-
-    approval: bool = Field(default=False, description="Whether a person must approve of every new champion")
-    approval_timeout: Duration = Field(
-        default=timedelta(days=7), description="Under Airflow: no answer by then means no; a run waits so long"
-    )
-    infra: Infra = Infra()
 
 
 class Alerts(Section):
