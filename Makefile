@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 NEEDED_GB := 3
+WORKERS := 3
 COMPILE_NAMED = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-header --no-annotate --quiet
 COMPILE = $(COMPILE_NAMED) pyproject.toml
@@ -25,8 +26,8 @@ lint: $(STAMP) ## Style, types and import contracts
 	@echo "lint: import contracts" && $(BIN)/lint-imports --no-cache
 
 test: lint ## All checks, then all tests against real services
-	@echo "tests: unit, property, integration, e2e"
-	@$(BIN)/python .ci/test.py
+	@echo "tests: e2e, integration, unit, property; $(WORKERS) side by side, as most wait for something"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=20 --durations-min=5
 
 test-flink: $(STAMP) ## Every engine with every number of workers: a real Flink cluster and Spark, started here; needs Java
 	@MLCORE_TEST_ENGINES=all $(BIN)/python -m pytest -q tests/integration/test_beam_flink.py \

@@ -33,6 +33,17 @@ _airflow_home = tempfile.TemporaryDirectory(prefix="mlcore-tests-airflow-")
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (``-n``), a file's tests stay together, and those of the one platform, which come first: the longest.
+
+    Every worker has a PostgreSQL of its own.
+    """
+    for item in items:
+        file = Path(item.location[0])
+        together = str(file.parent) if file.parent.name == "e2e" else str(file)
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of the maintenance database of an embedded PostgreSQL that lives as long as the tests."""
