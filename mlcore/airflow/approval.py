@@ -13,6 +13,7 @@ from mlcore.airflow.naming import run_name
 from mlcore.airflow.operators import airflow_errors, airflow_run, execution_id
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
+from mlcore.core.types import GraphKind
 from mlcore.errors import MetadataError
 from mlcore.runtime.graphs.graph import FromNode, Node
 
@@ -87,7 +88,7 @@ class PushApproval(ApprovalOperator):  # type: ignore[misc] # Airflow is untyped
                     session,
                     model,
                     evaluation,
-                    run=run_name(run.run_id, monitoring=False),
+                    run=run_name(run.run_id, kind=GraphKind.RETRAINING),
                     approved=user is not None and said["chosen_options"] == [self.APPROVE],
                     actor=_name(user),
                     reason=self._reason(said, timed_out=user is None),

@@ -20,7 +20,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 
 from mlcore.airflow.docs import monitor_doc, retraining_doc
-from mlcore.airflow.naming import MONITOR_SUFFIX
+from mlcore.airflow.naming import dag_name
 from mlcore.airflow.operators import ComponentOperator, RetrainOperator
 from mlcore.airflow.params import monitor_params, retraining_params
 from mlcore.airflow.timetable import PipelineTimetable
@@ -28,6 +28,7 @@ from mlcore.components.pusher import Pusher
 from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
+from mlcore.core.types import GraphKind
 from mlcore.runtime.graphs.graph import Graph, Node
 from mlcore.runtime.graphs.monitoring import monitoring_graph
 from mlcore.runtime.graphs.retraining import retraining_graph
@@ -83,7 +84,7 @@ def _monitor_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, A
     graph = monitoring_graph(config)
     dag = _dag(
         config,
-        config.name + MONITOR_SUFFIX,
+        dag_name(config.name, GraphKind.MONITORING),
         schedule=schedule,
         description=f"Drift and decay of {config.name}",
         doc_md=monitor_doc(config),

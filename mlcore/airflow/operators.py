@@ -79,14 +79,14 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
         return result.execution_id
 
     def _request(self, session: Session, run: AirflowRun) -> RunRequest:
-        monitoring = self.graph.monitoring
+        kind = self.graph.kind
         try:
-            return resolve_request(run, pipeline=self.config.name, monitoring=monitoring)
+            return resolve_request(run, pipeline=self.config.name, kind=kind)
         except MlcoreError as error:
             refused = NewExecution(
                 component=self.graph[self.node_name].component.__name__,
                 pipeline=self.config.name,
-                run=run_name(run.run_id, monitoring=monitoring),
+                run=run_name(run.run_id, kind=kind),
                 fingerprint=None,
                 origin={"node": self.node_name, **run.origin},
             )

@@ -16,10 +16,11 @@ from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlcore.airflow.auth import DagReader, User, readable_dags
-from mlcore.airflow.naming import RETRAIN_PREFIX, pipeline_of, run_name
+from mlcore.airflow.naming import RETRAIN_PREFIX, kind_of, pipeline_of, run_name
 from mlcore.airflow.rendering import rendered_report
 from mlcore.config.loader import pipeline_names
 from mlcore.config.settings import Settings
+from mlcore.core.types import GraphKind
 from mlcore.core.window import iso
 from mlcore.errors import ArtifactMissing, MlcoreError
 from mlcore.runtime.reports import DriftReport, find_report, list_reports
@@ -87,7 +88,7 @@ def reports_of_dag(request: Request, dag_id: str) -> HTMLResponse:
 def reports_of_run(request: Request, dag_id: str, run_id: str) -> HTMLResponse:
     """The report a monitoring run made; for a retraining run, the one that asked for it."""
     with _pipeline_session(dag_id) as (pipeline, session):
-        found = _of_run(session, pipeline, run_id, monitoring=dag_id != pipeline) if pipeline else ()
+        found = _of_run(session, pipeline, run_id, kind=kind_of(dag_id, pipeline)) if pipeline else ()
     return _page(
         request,
         "reports.html",
@@ -125,9 +126,9 @@ def _pipeline_session(dag_id: str) -> Iterator[tuple[str | None, Session]]:
         yield pipeline_of(dag_id, settings), session
 
 
-def _of_run(session: Session, pipeline: str, run_id: str, *, monitoring: bool) -> tuple[DriftReport, ...]:
-    if monitoring or not run_id.startswith(RETRAIN_PREFIX):
-        return list_reports(session, pipeline=pipeline, run=run_name(run_id, monitoring=monitoring))
+def _of_run(session: Session, pipeline: str, run_id: str, *, kind: GraphKind) -> tuple[DriftReport, ...]:
+    if kind is not GraphKind.RETRAINING or not run_id.startswith(RETRAIN_PREFIX):
+        return list_reports(session, pipeline=pipeline, run=run_name(run_id, kind=kind))
     asked_at = run_id.removeprefix(RETRAIN_PREFIX)
     return tuple(report for report in list_reports(session, pipeline=pipeline) if iso(report.as_of) == asked_at)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from mlcore.airflow.naming import run_name
 from mlcore.config.fields import parse_length
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Json
+from mlcore.core.types import GraphKind, Json
 from mlcore.core.window import Grain, parse_moment, utc
 from mlcore.errors import ConfigError, WindowError, quoted
 
@@ -44,7 +44,7 @@ class AirflowRun:
         return {**names, "try_number": self.try_number, **asked}
 
 
-def resolve_request(run: AirflowRun, *, pipeline: str, monitoring: bool) -> RunRequest:
+def resolve_request(run: AirflowRun, *, pipeline: str, kind: GraphKind) -> RunRequest:
     """The request of a run of any kind.
 
     Raises:
@@ -60,7 +60,7 @@ def resolve_request(run: AirflowRun, *, pipeline: str, monitoring: bool) -> RunR
         )
     return RunRequest(
         pipeline=pipeline,
-        run=run_name(run.run_id, monitoring=monitoring),
+        run=run_name(run.run_id, kind=kind),
         as_of=resolve_as_of(run),
         force_push=force_push,
         reason=reason or f"{run.run_type} run",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from mlcore.airflow.naming import pipeline_of, run_name
+from mlcore.airflow.naming import kind_of, pipeline_of, run_name
 from mlcore.alerts.message import Alert, FailedTask
 from mlcore.alerts.outbox import Outbox
 from mlcore.alerts.send import send
@@ -59,7 +59,7 @@ def compose(event: Mapping[str, Json], pipeline: str, settings: Settings) -> Ale
     dag_id, run_id = str(event["dag_id"]), str(event["run_id"])
     named = event["tasks"] if isinstance(event["tasks"], list) else []
     tasks = {str(task["task_id"]): int(str(task["tries"])) for task in named if isinstance(task, dict)}
-    reasons = _reasons(pipeline, run_name(run_id, monitoring=dag_id != pipeline), settings) if tasks else {}
+    reasons = _reasons(pipeline, run_name(run_id, kind=kind_of(dag_id, pipeline)), settings) if tasks else {}
     return Alert(
         pipeline=dag_id,
         run=run_id,

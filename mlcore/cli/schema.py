@@ -190,6 +190,7 @@ def _window_summary(pipeline: str, at: str | None) -> DatasetSummary:
     from mlcore.components.merging import merged_statistics
     from mlcore.components.summaries import dataset_summary
     from mlcore.core.request import RunRequest
+    from mlcore.core.types import GraphKind
     from mlcore.core.window import iso, parse_moment
     from mlcore.runtime.graphs.data import EXAMPLE_GEN, STATISTICS_GEN
     from mlcore.runtime.graphs.graph import FromNode, Graph, Part
@@ -213,7 +214,7 @@ def _window_summary(pipeline: str, at: str | None) -> DatasetSummary:
         resolver = Resolver(
             config=config,
             request=request,
-            monitoring=False,
+            kind=GraphKind.RETRAINING,
             upstream={result.node: result.execution_id for result in results},
             session=stores,
         )

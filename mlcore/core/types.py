@@ -74,6 +74,14 @@ class SplitName(StrEnum):
     EVALUATION = "evaluation"
 
 
+class GraphKind(StrEnum):
+    """What the runs of a graph of a pipeline are for; each kind has windows of its own."""
+
+    RETRAINING = "retraining"
+    MONITORING = "monitoring"
+    INFERENCE = "inference"
+
+
 class ContextType(StrEnum):
     PIPELINE = "pipeline"
     RUN = "run"

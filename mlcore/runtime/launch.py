@@ -76,7 +76,7 @@ def launch(
     Args:
         session: The stores.
         config: The pipeline.
-        graph: The retraining or the monitoring graph of it.
+        graph: One of its graphs.
         node_name: Which node.
         request: The run it belongs to.
         upstream: Execution id by name of every node in ``Node.upstream``.
@@ -92,7 +92,7 @@ def launch(
         resolver = Resolver(
             config=config,
             request=request,
-            monitoring=graph.monitoring,
+            kind=graph.kind,
             upstream=upstream,
             session=session,
             candidate=node.candidate,

@@ -15,7 +15,7 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import digest_json
 from mlcore.core.past import with_past
 from mlcore.core.request import RunRequest
-from mlcore.core.types import Artifact, ArtifactType, SplitName
+from mlcore.core.types import Artifact, ArtifactType, GraphKind, SplitName
 from mlcore.core.window import (
     Interval,
     MonitorWindow,
@@ -102,7 +102,7 @@ class Resolver:
     """Resolves one node's inputs. It reads stores; it changes nothing but the record of source files seen.
 
     Attributes:
-        monitoring: Whether the run is of the monitoring graph.
+        kind: What the run's graph is for, on which its window depends.
         upstream: Execution id by name of the node that ran before.
         candidate: Of several models of the pipeline, the one that the node works for.
         now: The clock, by which alone it is told whether late spans are still waited for.
@@ -111,7 +111,7 @@ class Resolver:
 
     config: PipelineConfig
     request: RunRequest
-    monitoring: bool
+    kind: GraphKind
     upstream: Mapping[str, int]
     session: Session
     candidate: str | None = None
@@ -252,7 +252,7 @@ class Resolver:
 
     @cached_property
     def _parts(self) -> dict[Part, tuple[Interval, ...]]:
-        if not self.monitoring:
+        if self.kind is GraphKind.RETRAINING:
             window = training_window(self.config, self.request)
             tuned = tuning_intervals(self.config, self.request, self.candidate)
             parts: dict[Part, tuple[Interval, ...]] = {
@@ -268,7 +268,7 @@ class Resolver:
     @cached_property
     def baseline(self) -> ModelVersion | None:
         """The champion of the run's time: promoted by then, and blind to the rows it will be judged on."""
-        if self.monitoring:
+        if self.kind is GraphKind.MONITORING:
             judged = monitor_window(self.config, self.request).labelled
             exclude = None
         else:
@@ -342,7 +342,7 @@ class Resolver:
 
         That is the features, the evaluation and the monitor's thresholds: they come back with the model.
         """
-        champion = self.baseline if self.monitoring else None
+        champion = self.baseline if self.kind is GraphKind.MONITORING else None
         if champion is None or self.config.monitor is None or not self.session.registry.restored(champion):
             return self.config
         try:

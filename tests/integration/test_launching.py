@@ -12,7 +12,7 @@ from support.project import AS_OF, Project
 from mlcore.components.example_gen import ExampleGen
 from mlcore.config.loader import load_pipeline
 from mlcore.core.request import RunRequest
-from mlcore.core.types import ArtifactType
+from mlcore.core.types import ArtifactType, GraphKind
 from mlcore.core.window import parse_moment
 from mlcore.errors import ArtifactError
 from mlcore.runtime import spans
@@ -68,7 +68,7 @@ def test_waiting_for_an_equal_run_is_told(project: Project, caplog: pytest.LogCa
     config = load_pipeline(project.settings.pipelines / "tiny.yaml")
     request = RunRequest(pipeline="tiny", run="r", as_of=parse_moment(AS_OF))
     with project.session() as session:
-        resolver = Resolver(config=config, request=request, monitoring=False, upstream={}, session=session)
+        resolver = Resolver(config=config, request=request, kind=GraphKind.RETRAINING, upstream={}, session=session)
         source = resolver.resolve(Sources())[0]
         key = fingerprint(ExampleGen(config), {"source": [source]})
         holding = session.metadata.exclusive([key])

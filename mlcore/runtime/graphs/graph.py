@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlcore.components.base import SPANS, Component, SpanComponent
-from mlcore.core.types import SplitName
+from mlcore.core.types import GraphKind, SplitName
 from mlcore.errors import ConfigError, quoted
 
 
@@ -125,11 +125,11 @@ class Graph:
     """Nodes in an order in which each comes after all it reads from.
 
     Attributes:
-        monitoring: Whether it ends in a decision to retrain instead of a push; its windows are another kind.
+        kind: Whether it ends in a push, in a decision to retrain, or in predictions.
     """
 
     nodes: tuple[Node, ...]
-    monitoring: bool = False
+    kind: GraphKind = GraphKind.RETRAINING
 
     def __getitem__(self, name: str) -> Node:
         for node in self.nodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlcore.components.drift_monitor import DriftMonitor
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.types import GraphKind
 from mlcore.errors import ConfigError
 from mlcore.runtime.graphs.data import EXAMPLE_GEN, STATISTICS_GEN, looking_back
 from mlcore.runtime.graphs.graph import Baseline, FromNode, Graph, Node, Part
@@ -41,5 +42,5 @@ def _monitoring_graph() -> Graph:
                 },
             ),
         ),
-        monitoring=True,
+        kind=GraphKind.MONITORING,
     )

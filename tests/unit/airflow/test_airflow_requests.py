@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from mlcore.airflow.requests import AirflowRun, resolve_as_of, resolve_request
+from mlcore.core.types import GraphKind
 from mlcore.errors import ConfigError, WindowError
 
 END = datetime(2013, 3, 11, 6, tzinfo=UTC)
@@ -53,7 +54,7 @@ def test_a_moment_that_is_none_is_refused(text):
 def test_the_request_carries_overrides_reason_and_origin():
     """What the form holds arrives in the request, with the task and the report for the record."""
     run = a_run("manual", force_push=True, reason=" hotfix ", train="P30D", eval="P3D", report=7)
-    request = resolve_request(run, pipeline="flights", monitoring=False)
+    request = resolve_request(run, pipeline="flights", kind=GraphKind.RETRAINING)
     assert (request.run, request.as_of, request.force_push, request.reason) == ("r1", END, True, "hotfix")
     assert (request.train, request.eval) == (timedelta(days=30), timedelta(days=3))
     assert request.origin == {
@@ -65,22 +66,22 @@ def test_the_request_carries_overrides_reason_and_origin():
     } | {"as_of": "2013-03-11T06:00:00Z"}
 
 
-def test_runs_of_the_two_dags_never_share_a_name():
-    """A monitoring run and a retraining run with one Airflow run id are two runs of the pipeline."""
-    names = {resolve_request(a_run(), pipeline="flights", monitoring=flag).run for flag in (True, False)}
-    assert names == {"r1", "monitor__r1"}
+def test_runs_of_a_pipelines_dags_never_share_a_name():
+    """Runs of every kind with one Airflow run id are runs of their own."""
+    names = {resolve_request(a_run(), pipeline="flights", kind=kind).run for kind in GraphKind}
+    assert names == {"r1", "monitor__r1", "inference__r1"}
 
 
 def test_a_forced_push_without_a_reason_is_refused():
     """The champion's history must say why."""
     with pytest.raises(ConfigError, match="reason"):
-        resolve_request(a_run("manual", force_push=True, reason="  "), pipeline="flights", monitoring=False)
+        resolve_request(a_run("manual", force_push=True, reason="  "), pipeline="flights", kind=GraphKind.RETRAINING)
 
 
 def test_a_window_override_must_be_a_duration():
     """The message names the parameter and shows how a duration is written."""
     with pytest.raises(WindowError, match=r"train.*\n.*P60D"):
-        resolve_request(a_run("manual", train="60 days or so"), pipeline="flights", monitoring=False)
+        resolve_request(a_run("manual", train="60 days or so"), pipeline="flights", kind=GraphKind.RETRAINING)
 
 
 def test_a_moment_in_another_zone_is_the_same_moment():
