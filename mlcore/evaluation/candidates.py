@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mlcore.core.digests import canonical_json
+from mlcore.core.payloads import read_payload
 from mlcore.core.types import Json
-from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+from mlcore.errors import ArtifactCorrupt, quoted
 from mlcore.evaluation.gates import Finding, Outcome, Verdict
 from mlcore.evaluation.selection import CandidateResult, Choice
 from mlcore.evaluation.values import OVERALL, SliceResult, result_from_document, result_to_document
@@ -83,14 +84,9 @@ def read_choice(folder: Path) -> Choice:
         ArtifactMissing: The file is not there.
         ArtifactCorrupt: It is something else.
     """
+    data = read_payload(folder / SELECTION_FILE, "a selection")
     try:
-        return _choice(json.loads((folder / SELECTION_FILE).read_bytes()))
-    except OSError as error:
-        raise ArtifactMissing(
-            f"cannot open a selection: {error.strerror or error}",
-            where=str(folder / SELECTION_FILE),
-            next_step="run the pipeline again: lost outputs are made again",
-        ) from error
+        return _choice(json.loads(data))
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactCorrupt(
             f"a selection cannot be read: {quoted(str(error))}",

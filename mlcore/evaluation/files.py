@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlcore.core.digests import canonical_json
+from mlcore.core.payloads import read_payload
 from mlcore.core.types import Json
-from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+from mlcore.errors import ArtifactCorrupt, quoted
 from mlcore.evaluation import verdict as verdicts
 from mlcore.evaluation.candidates import Candidates
 from mlcore.evaluation.curves import Curves
@@ -100,16 +101,7 @@ def read(folder: Path) -> Evaluation:
         ArtifactMissing: The file is not there.
         ArtifactCorrupt: The file is something else.
     """
-    path = folder / EVALUATION_FILE
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactMissing(
-            f"cannot open an evaluation: {error.strerror or error}",
-            where=str(path),
-            next_step="run the pipeline again: lost outputs are made again",
-        ) from error
-    return Slices.from_json(data)
+    return Slices.from_json(read_payload(folder / EVALUATION_FILE, "an evaluation"))
 
 
 def read_comparison(folder: Path) -> Comparison | None:

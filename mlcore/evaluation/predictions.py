@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from mlcore.core.digests import canonical_json
+from mlcore.core.payloads import read_payload
 from mlcore.core.types import Json
-from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+from mlcore.errors import ArtifactCorrupt, quoted
 from mlcore.evaluation.sample import Floats
 
 SCORES_FILE = "scores.npy"
@@ -54,16 +55,12 @@ def read_predictions(folder: Path) -> tuple[Floats, PredictionsAbout]:
         ArtifactMissing: A file is not there.
         ArtifactCorrupt: It is something else.
     """
+    data = read_payload(folder / SCORES_FILE, "predictions")
+    document = read_payload(folder / ABOUT_FILE, "what predictions are of")
     try:
-        scores = np.load(io.BytesIO((folder / SCORES_FILE).read_bytes()), allow_pickle=False)
-        found = json.loads((folder / ABOUT_FILE).read_bytes())
+        scores = np.load(io.BytesIO(data), allow_pickle=False)
+        found = json.loads(document)
         about = PredictionsAbout(**{name: tuple(found[name]) for name in ("classes", "fitted", "judged")})
-    except OSError as error:
-        raise ArtifactMissing(
-            f"cannot open predictions: {error.strerror or error}",
-            where=str(folder),
-            next_step="run the pipeline again: lost outputs are made again",
-        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactCorrupt(
             f"predictions cannot be read: {quoted(str(error))}", where=str(folder), next_step="run the pipeline again"

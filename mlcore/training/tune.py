@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from mlcore.core.digests import canonical_json, digest_json
+from mlcore.core.payloads import read_payload
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ModelError, quoted
 from mlcore.training.estimators import resolve_estimator, with_categories
@@ -298,14 +299,7 @@ def read_tuned(folder: Path) -> Tuned:
     """The hyperparameters of a folder.
 
     Raises:
-        ArtifactCorrupt: The file is something else, or not there.
+        ArtifactMissing: The file is not there.
+        ArtifactCorrupt: It is something else.
     """
-    try:
-        data = (folder / FILE_NAME).read_bytes()
-    except OSError as error:
-        raise ArtifactCorrupt(
-            f"cannot open the hyperparameters: {error.strerror or error}",
-            where=str(folder / FILE_NAME),
-            next_step="run the pipeline again: lost outputs are made again",
-        ) from error
-    return Tuned.from_json(data)
+    return Tuned.from_json(read_payload(folder / FILE_NAME, "the hyperparameters"))

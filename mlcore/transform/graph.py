@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from mlcore.core.digests import canonical_json, digest_bytes
+from mlcore.core.payloads import read_payload
 from mlcore.core.types import Json
-from mlcore.errors import ArtifactCorrupt, ArtifactMissing, ConfigError, DataError, quoted
+from mlcore.errors import ArtifactCorrupt, ConfigError, DataError, quoted
 from mlcore.transform.chain import BoundStep, bind, run
 from mlcore.transform.contract import conform
 from mlcore.transform.steps import FeatureSpec, StepSpec, Typed, columns_of_training, columns_read
@@ -267,13 +268,4 @@ def read_graph(folder: Path) -> TransformGraph:
         ArtifactMissing: The file is not there.
         ArtifactCorrupt: The file is something else.
     """
-    path = folder / FILE_NAME
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactMissing(
-            f"cannot open the transform graph: {error.strerror or error}",
-            where=str(path),
-            next_step="run the pipeline again: lost outputs are made again",
-        ) from error
-    return TransformGraph.from_json(data)
+    return TransformGraph.from_json(read_payload(folder / FILE_NAME, "the transform graph"))

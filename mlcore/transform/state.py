@@ -16,8 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlcore.core.digests import canonical_json
+from mlcore.core.payloads import read_payload
 from mlcore.core.types import Json
-from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
+from mlcore.errors import ArtifactCorrupt, quoted
 from mlcore.transform.analysis import analyzers_of
 from mlcore.transform.analyzers import ANALYZERS, Analyzer
 from mlcore.transform.steps import FeatureSpec
@@ -95,16 +96,6 @@ def read_states(folders: Sequence[Path]) -> AnalyzerState:
         ArtifactMissing: A file is not there.
         ArtifactCorrupt: A file is something else.
     """
-    return merge_states([_read(folder / FILE_NAME) for folder in folders])
-
-
-def _read(path: Path) -> AnalyzerState:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactMissing(
-            f"cannot open an analyzer state: {error.strerror or error}",
-            where=str(path),
-            next_step="run the pipeline again: lost outputs are made again",
-        ) from error
-    return AnalyzerState.from_bytes(data)
+    return merge_states(
+        [AnalyzerState.from_bytes(read_payload(folder / FILE_NAME, "an analyzer state")) for folder in folders]
+    )

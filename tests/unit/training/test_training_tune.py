@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeClassifier
 
-from mlcore.errors import ArtifactCorrupt, ModelError
+from mlcore.errors import ArtifactCorrupt, ArtifactMissing, ModelError
 from mlcore.training.fit import Rows
 from mlcore.training.losses import Objective
 from mlcore.training.train import judged_rows
@@ -184,5 +184,5 @@ def test_what_was_found_is_read_as_written(tmp_path):
     (tmp_path / "hyper_parameters.json").write_bytes(b"{}")
     with pytest.raises(ArtifactCorrupt):
         read_tuned(tmp_path)
-    with pytest.raises(ArtifactCorrupt):
+    with pytest.raises(ArtifactMissing):
         read_tuned(tmp_path / "nowhere")
