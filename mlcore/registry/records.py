@@ -13,13 +13,14 @@ from mlcore.core.types import Json
 class PushOutcome(StrEnum):
     """PROMOTED: the alias moved. UNCHANGED: it was there already. WITHHELD: the model is registered and that is all.
 
-    PENDING: it waits for a person's approval.
+    PENDING: it waits for a person's approval. CHALLENGER: it is compared with the champion before it may replace it.
     """
 
     PROMOTED = "PROMOTED"
     UNCHANGED = "UNCHANGED"
     WITHHELD = "WITHHELD"
     PENDING = "PENDING"
+    CHALLENGER = "CHALLENGER"
 
 
 class MoveKind(StrEnum):
@@ -73,8 +74,13 @@ class ModelVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AliasMove:
-    """One row of an alias's history: it is nowhere where the version is ``None``."""
+    """One row of an alias's history: it is nowhere where the version is ``None``.
 
+    Attributes:
+        id: Grows with every move of any alias: of two moves of one pipeline the later has the greater.
+    """
+
+    id: int
     alias: str
     kind: MoveKind
     from_version: int | None
@@ -141,6 +147,8 @@ class Candidate:
     Attributes:
         schema_id, config: See :class:`ModelVersion`.
         needs_approval: Whether a person must have approved of it.
+        challenges: Whether it is to be compared with the champion, as its challenger, before it may take its place.
+        waits: Whether it leaves the alias to a challenger that is being compared.
         force: Take it from a newer champion too, and although it was rolled back from or rejected.
         evidence: What the decision rests on: ids of evaluation and blessings.
     """
@@ -157,6 +165,8 @@ class Candidate:
     schema_id: int | None = None
     config: Mapping[str, Json] = field(default_factory=dict)
     needs_approval: bool = False
+    challenges: bool = False
+    waits: bool = False
     force: bool = False
     evidence: Mapping[str, Json] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,8 +25,18 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import Artifact, ArtifactType, EventType, Json, NewArtifact, NewExecution
 from mlcore.core.window import iso, parse_moment
-from mlcore.deployment.archive import MOST_BYTES, ArchiveRefused, Manifest, archive_digest, check_nested, pack, unpack
-from mlcore.errors import WindowError, quoted
+from mlcore.deployment.archive import (
+    MOST_BYTES,
+    REFUSED_NEXT,
+    ArchiveRefused,
+    Manifest,
+    archive_digest,
+    check_nested,
+    pack,
+    unpack,
+)
+from mlcore.deployment.signature import SIGNATURE_BYTES, Signer, TrustedKey
+from mlcore.errors import ArtifactError, UntrustedModel, WindowError, quoted
 from mlcore.metadata.store import Publication
 from mlcore.metadata.tables import event
 from mlcore.registry.push import register_imported
@@ -68,8 +78,10 @@ class Imported:
     fresh: bool
 
 
-def export_version(session: Session, version: ModelVersion, path: Path, extra: Mapping[str, bytes]) -> str:
-    """Write a version, and further files, into one archive; equal versions give equal bytes.
+def export_version(
+    session: Session, version: ModelVersion, path: Path, extra: Mapping[str, bytes], signer: Signer | None = None
+) -> str:
+    """Write a version, and further files, into one archive; equal versions, signed by equal keys, give equal bytes.
 
     Returns:
         The digest of the archive.
@@ -78,19 +90,29 @@ def export_version(session: Session, version: ModelVersion, path: Path, extra: M
         ArtifactError: Files of the version are gone, or are not those that were published.
         ArchiveRefused: The archive cannot be written.
     """
-    made = trace(session, version.artifact_id)
-    artifacts = _artifacts(session, version, made)
-    files: dict[str, Path | bytes] = {**extra, LINEAGE_FILE: canonical_json(_lineage(made))}
-    for name, artifact in artifacts.items():
-        session.artifacts.verify(artifact, deep=True)
-        folder = session.artifacts.path(artifact.uri)
-        files |= {f"{name}/{relative_name(file, folder)}": file for file in files_below(folder)}
+    about, files = contents(session, version)
     try:
-        return pack(path, _about(version, artifacts), files)
+        return pack(path, about, {**extra, **files})
     except OSError as error:
         raise ArchiveRefused(
             f"the archive cannot be written: {error.strerror or error}", where=str(path), next_step="name another place"
         ) from error
+
+
+def contents(session: Session, version: ModelVersion) -> tuple[dict[str, Json], dict[str, Path | bytes]]:
+    """What a version is, and its files by name: all that another installation, or a server, needs of it.
+
+    Raises:
+        ArtifactError: Files of the version are gone, or are not those that were published.
+    """
+    made = trace(session, version.artifact_id)
+    artifacts = _artifacts(session, version, made)
+    files: dict[str, Path | bytes] = {LINEAGE_FILE: canonical_json(_lineage(made))}
+    for name, artifact in artifacts.items():
+        session.artifacts.verify(artifact, deep=True)
+        folder = session.artifacts.path(artifact.uri)
+        files |= {f"{name}/{relative_name(file, folder)}": file for file in files_below(folder)}
+    return _about(version, artifacts), files
 
 
 def _artifacts(session: Session, version: ModelVersion, made: tuple[Made, ...]) -> dict[str, Artifact]:
@@ -150,11 +172,13 @@ def import_version(
     actor: str,
     expect: str | None = None,
     most_bytes: int = MOST_BYTES,
+    trusted: Sequence[TrustedKey] = (),
 ) -> Imported:
     """Register the version of an archive. It is no champion by itself.
 
-    The archive is unpacked into a scratch folder, its every byte checked and its model audited and built, before
-    anything is written into the artifact store or the database.
+    The archive is unpacked into a scratch folder, its every byte checked, and its model audited, built and asked in a
+    process of its own, within the pipeline's ``push.infra.max_memory`` and ``timeout``, before anything is written
+    into the artifact store or the database.
 
     Args:
         session: The stores.
@@ -163,15 +187,21 @@ def import_version(
         actor: Who imports it, for the history.
         expect: The digest that the archive, or its model, must have.
         most_bytes: An archive of larger files is refused.
+        trusted: One of these must have signed it; without any, a signature is not looked at.
 
     Raises:
-        ArchiveRefused: It is no archive of a version, or holds what it must not.
+        ArchiveRefused: It is no archive of a version, or holds what it must not, or a model that cannot be loaded.
         UntrustedModel: Its model holds types that are not on the allow-list.
-        ModelError: Its model cannot be read.
     """
     digest = archive_digest(path)
+    signed_by: list[str] = []
+
+    def verify(manifest: bytes, signature: bytes | None) -> None:
+        if trusted:
+            signed_by.append(_signer(trusted, manifest, signature, path))
+
     with _scratch(session) as folder:
-        manifest = unpack(path, folder, most_bytes=most_bytes)
+        manifest = unpack(path, folder, most_bytes=most_bytes, verify=verify)
         about = _checked(manifest, folder, path)
         config = find(about["pipeline"])
         if expect is not None and expect not in (digest, about["digest"]):
@@ -180,7 +210,7 @@ def import_version(
                 where=f"archive {digest}, model {about['digest']}",
                 next_step="ask whoever exported it which digest was told then",
             )
-        _audit(folder / MODEL)
+        _audit(folder / MODEL, config, path)
         known = _known(session, config.name, str(about["digest"]))
         if known is not None:
             return Imported(pipeline=config.name, version=known, digest=str(about["digest"]), fresh=False)
@@ -189,6 +219,7 @@ def import_version(
             "file": path.name,
             "actor": actor,
             **{key: about[key] for key in ("version", "run", "registered")},
+            **({"signed_by": signed_by[0]} if signed_by else {}),
         }
         return _publish(session, config, folder, about, origin)
 
@@ -226,13 +257,49 @@ def _check_artifacts(artifacts: Mapping[str, Any], folder: Path, path: Path) -> 
             raise ArchiveRefused(f"the files of {name} are not those of its digest", where=str(path))
 
 
-def _audit(folder: Path) -> None:
-    from mlcore.training.model import load_model, read_metadata
+def _signer(trusted: Sequence[TrustedKey], manifest: bytes, signature: bytes | None, path: Path) -> str:
+    """Fingerprint of the key that signed the archive."""
+    if signature is None or len(signature) != SIGNATURE_BYTES:
+        raise ArchiveRefused(
+            "the archive is not signed",
+            where=str(path),
+            next_step="export it again with --sign, or ask whoever gave it to you to",
+        )
+    found = next((key.fingerprint for key in trusted if key.made(signature, manifest)), None)
+    if found is None:
+        raise ArchiveRefused(
+            "the archive's signature is of none of the keys that are trusted here, or it was changed since",
+            where=str(path),
+            next_step="ask whoever gave it to you by which key it is signed",
+        )
+    return found
+
+
+def _audit(folder: Path, config: PipelineConfig, path: Path) -> None:
+    """Check a model's files as far as that needs no building of it, and have a process of its own do the rest."""
+    from mlcore.deployment.infra import Limits, Subject, load_apart
+    from mlcore.deployment.serving_only import needed_by
+    from mlcore.inference.trial import LOAD_AND_ASK
+    from mlcore.training.model import MODEL_FILE, distributions_of, read_metadata
 
     for file in files_below(folder):
         check_nested(file, f"{MODEL}/{relative_name(file, folder)}")
-    read_metadata(folder)
-    load_model(folder)
+    try:
+        needs = needed_by(distributions_of(read_metadata(folder).estimator))
+    except ArtifactError as error:
+        raise ArchiveRefused(error.what, where=f"{path}, {MODEL}", next_step=REFUSED_NEXT) from error
+    infra = config.push.infra
+    failed = load_apart(
+        Subject(folder=folder, load=LOAD_AND_ASK, needs=needs),
+        Limits(
+            latency_p99_seconds=infra.max_latency_p99.total_seconds(),
+            memory_bytes=infra.max_memory,
+            timeout_seconds=infra.timeout.total_seconds(),
+        ),
+    )
+    if failed is not None:
+        kind = UntrustedModel if failed.error == UntrustedModel.__name__ else ArchiveRefused
+        raise kind(failed.what, where=f"{path}, {MODEL}/{MODEL_FILE}", next_step=REFUSED_NEXT)
 
 
 def _known(session: Session, pipeline: str, digest: str) -> int | None:
