@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mlcore.config.fields import Section
+from mlcore.config.lineage import Lineage
 from mlcore.config.retention import Retention
 from mlcore.config.tracking import Tracking
 
@@ -29,3 +30,4 @@ class PlatformConfig(Section):
     beam: Beam = Beam()
     retention: Retention | None = None
     tracking: Tracking = Tracking()
+    lineage: Lineage | None = None

@@ -20,6 +20,8 @@ __all__ = ["find_pipeline", "load_pipeline", "load_platform", "pipeline_names", 
 _SHOWN_PROBLEMS = 10
 _OF_KINDS = (("data", "source"), ("data", "split"))
 _KIND = re.compile(r"^(?:Input tag .* found|Unable to extract tag) using (?:discriminator )?'(\w+)'")
+_SHARED = ("beam", "retention", "tracking", "lineage")
+"""Blocks that the project's file gives to pipelines without their own."""
 PLATFORM_FILE = "platform.yaml"
 """Beside the folder of the pipelines."""
 
@@ -40,7 +42,7 @@ def load_pipeline(path: Path) -> PipelineConfig:
             next_step=f"name the file {config.name}.yaml, or write name: {path.stem}",
         )
     shared = load_platform(path.parent.parent)
-    given = {name: getattr(config, name) or getattr(shared, name) for name in ("beam", "retention", "tracking")}
+    given = {name: getattr(config, name) or getattr(shared, name) for name in _SHARED}
     config = config.model_copy(update=given)
     config._owned_schema = _owned_schema(schema_file(path.parent, config.name))
     return config

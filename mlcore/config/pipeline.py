@@ -16,6 +16,7 @@ from mlcore.config.candidates import Candidates, Selection
 from mlcore.config.data import ColumnSplit, Complete, Data, TimeSplit
 from mlcore.config.evaluation import Evaluation
 from mlcore.config.fields import Length, Name, Schedule, Section
+from mlcore.config.lineage import Lineage
 from mlcore.config.model import Feature, Model
 from mlcore.config.monitor import Monitor
 from mlcore.config.push import Push
@@ -80,6 +81,9 @@ class PipelineConfig(Section):
     monitor: Monitor | None = None
     alerts: Alerts = Alerts()
     tracking: Tracking | None = Field(default=None, description="By default what config/platform.yaml says")
+    lineage: Lineage | None = Field(
+        default=None, description="By default what config/platform.yaml says, if it does"
+    )
     beam: Beam | None = Field(default=None, description="By default what config/platform.yaml says")
     retention: Retention | None = Field(
         default=None, description="By default what config/platform.yaml says, if it does"

@@ -127,7 +127,7 @@ def test_the_platform_gives_the_engine_that_a_pipeline_leaves_open(tmp_path: Pat
             "beam: {runner: DirectRunner}",
             r"platform\.yaml is not a valid platform file:\n  beam\.runner: .*'FnApiRunner'",
         ),
-        ("beem: {}", "unknown key 'beem'; allowed: beam, retention, tracking; did you mean 'beam'"),
+        ("beem: {}", "unknown key 'beem'; allowed: beam, retention, tracking, lineage; did you mean 'beam'"),
         ("beam: {options: {parallelism: {a: 1}}}", r"beam\.options\.parallelism"),
     ],
 )
