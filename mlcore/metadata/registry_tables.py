@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -89,7 +90,7 @@ push_history = Table(
     Column("run", Text, nullable=False),
     Column("pushed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     ForeignKeyConstraint(["pipeline", "version"], ["model_version.pipeline", "model_version.version"]),
-    CheckConstraint("outcome IN ('PROMOTED', 'UNCHANGED', 'WITHHELD', 'PENDING')", name="outcome_known"),
+    CheckConstraint("outcome IN ('PROMOTED', 'UNCHANGED', 'WITHHELD', 'PENDING', 'CHALLENGER')", name="outcome_known"),
     Index("push_history_by_version", "pipeline", "version", "id"),
 )
 pin_history = Table(
@@ -118,4 +119,31 @@ approval_history = Table(
     CheckConstraint("verdict IN ('REQUESTED', 'APPROVED', 'REJECTED')", name="verdict_known"),
     CheckConstraint("(verdict = 'REQUESTED') = (artifact_id IS NULL)", name="verdict_is_a_blessing"),
     Index("approval_history_by_digest", "pipeline", "digest", "id"),
+)
+challenge_history = Table(
+    "challenge_history",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("pipeline", Text, nullable=False),
+    Column("move_id", BigInteger, ForeignKey("alias_history.id"), nullable=False),  # which made it the challenger
+    Column("challenger", Integer, nullable=False),
+    Column("champion", Integer, nullable=False),
+    Column("look", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("until", _MOMENT, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("spent", Double, nullable=False),
+    Column("artifact_id", BigInteger, ForeignKey("artifact.id"), nullable=False),  # the Evaluation
+    Column("reason", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("looked_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    ForeignKeyConstraint(["pipeline", "challenger"], ["model_version.pipeline", "model_version.version"]),
+    ForeignKeyConstraint(["pipeline", "champion"], ["model_version.pipeline", "model_version.version"]),
+    CheckConstraint("verdict IN ('CONTINUED', 'PASSED', 'REFUSED')", name="look_verdict_known"),
+    CheckConstraint("look > 0", name="looks_count_from_one"),
+    CheckConstraint("challenger <> champion", name="nobody_challenges_itself"),
+    CheckConstraint("spent >= 0 AND spent <= 1", name="spent_is_a_share"),
+    UniqueConstraint("move_id", "champion", "look", name="one_look_a_number"),
+    UniqueConstraint("move_id", "champion", "until", name="one_look_a_moment"),
+    Index("challenge_history_by_pipeline", "pipeline", "id"),
 )

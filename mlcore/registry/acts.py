@@ -66,7 +66,7 @@ def roll_back(
         )
     chosen = earlier[-1] if to_version is None else to_version
     target = rows.version(connection, pipeline, chosen)
-    if target is None or chosen == champion.version or not rows.was_champion(connection, pipeline, chosen):
+    if target is None or chosen == champion.version or not rows.was_at(connection, pipeline, CHAMPION, chosen):
         raise MetadataError(
             f"version {chosen} of {pipeline} is no earlier champion",
             next_step=f"mlcore models history {pipeline} lists those that are",

@@ -27,7 +27,7 @@ WITH RECURSIVE versions AS (
         )
       UNION
         SELECT said.artifact_id FROM event model JOIN execution verdict ON verdict.id = model.execution_id
-            AND verdict.component IN ('Pusher', 'InfraValidator', 'Approval')
+            AND verdict.component IN ('Pusher', 'InfraValidator', 'Approval', 'ChallengerPusher')
         JOIN event said ON said.execution_id = verdict.id AND said.type = 'OUTPUT'
         WHERE model.type = 'INPUT' AND model.artifact_id IN (SELECT artifact_id FROM versions)
     )

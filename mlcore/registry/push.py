@@ -21,7 +21,7 @@ def promote(connection: Connection, candidate: Candidate) -> Push:
     """
     rows.serialize(connection, candidate.pipeline)
     version = _register(connection, candidate)
-    push = _move(connection, candidate, version)
+    push = take_alias(connection, candidate, version)
     rows.add_push(connection, candidate.pipeline, push, candidate.run)
     return push
 
@@ -76,7 +76,7 @@ def decide(
         needs_approval=True,
         evidence={"evaluation": version.evaluation_id, "approval": artifact_id},
     )  # fmt: skip
-    push = _move(connection, candidate, version.version, actor=actor)
+    push = take_alias(connection, candidate, version.version, actor=actor)
     rows.add_push(connection, pipeline, push, candidate.run)
     return push
 
@@ -129,7 +129,11 @@ def objection(connection: Connection, candidate: Candidate) -> str:
     return "" if candidate.force else _objection(connection, candidate, number, champion)
 
 
-def _move(connection: Connection, candidate: Candidate, version: int, *, actor: str | None = None) -> Push:
+def take_alias(connection: Connection, candidate: Candidate, version: int, *, actor: str | None = None) -> Push:
+    """Move the champion alias to a registered version, or the challenger alias where the two are to be compared first.
+
+    Runs after :func:`mlcore.registry.rows.serialize`; the caller records what came of it.
+    """
     champion = rows.champion(connection, candidate.pipeline)
     if champion is not None and champion.version == version:
         return Push(outcome=PushOutcome.UNCHANGED, version=version, reason=f"version {version} is the champion already")
@@ -140,6 +144,8 @@ def _move(connection: Connection, candidate: Candidate, version: int, *, actor: 
     against = _objection(connection, candidate, version, champion)
     if against and not candidate.force:
         return Push(outcome=PushOutcome.WITHHELD, version=version, reason=f"withheld: {against}")
+    if candidate.challenges and champion is not None and not candidate.force:
+        return _challenge(connection, candidate, version, champion)
     evidence = dict(candidate.evidence)
     if candidate.needs_approval:
         said = rows.approval(connection, candidate.pipeline, candidate.digest)
@@ -164,6 +170,57 @@ def _move(connection: Connection, candidate: Candidate, version: int, *, actor: 
     )
     clear_challenger(connection, candidate.pipeline, version, actor=actor or candidate.run, reason="it is the champion")
     return Push(outcome=PushOutcome.PROMOTED, version=version, reason=candidate.reason)
+
+
+def _challenge(connection: Connection, candidate: Candidate, version: int, champion: ModelVersion) -> Push:
+    """Make a version the challenger, unless the present one has more right to be, or it was one before."""
+    challenger = rows.challenger(connection, candidate.pipeline)
+    if challenger is not None and challenger.version == version:
+        return Push(
+            outcome=PushOutcome.UNCHANGED, version=version, reason=f"version {version} is the challenger already"
+        )
+    against = _objection_to_challenge(connection, candidate, version, champion, challenger)
+    if against:
+        return Push(outcome=PushOutcome.WITHHELD, version=version, reason=f"withheld: {against}")
+    rows.move(
+        connection,
+        candidate.pipeline,
+        CHALLENGER,
+        MoveKind.SET,
+        start=None if challenger is None else challenger.version,
+        end=version,
+        actor=candidate.run,
+        reason=f"{candidate.reason}; compared with champion {champion.version} from now on",
+        evidence=candidate.evidence,
+    )
+    replaced = "" if challenger is None else f", in place of version {challenger.version}"
+    reason = f"challenges champion {champion.version}{replaced}: mlcore models compare {candidate.pipeline}"
+    return Push(outcome=PushOutcome.CHALLENGER, version=version, reason=reason)
+
+
+def _objection_to_challenge(
+    connection: Connection,
+    candidate: Candidate,
+    version: int,
+    champion: ModelVersion,
+    challenger: ModelVersion | None,
+) -> str:
+    said = rows.approval(connection, candidate.pipeline, candidate.digest)
+    if said is not None and said.verdict is Verdict.REJECTED:
+        return f"rejected by {said.actor}: {said.reason}"
+    if rows.was_at(connection, candidate.pipeline, CHALLENGER, version):
+        return (
+            f"version {version} was the challenger before (mlcore models history {candidate.pipeline}); by name it may"
+            f" be again: mlcore models alias set {candidate.pipeline} {CHALLENGER} {version}"
+        )
+    if challenger is None or champion.train_end > challenger.train_end:
+        return ""
+    if challenger.train_end > candidate.train_end:
+        return (
+            f"challenger {challenger.version} was trained on data up to {challenger.train_end:%Y-%m-%d}, "
+            f"version {version} up to {candidate.train_end:%Y-%m-%d}"
+        )
+    return f"challenger {challenger.version} is being compared (push.rollout.newer: wait)" if candidate.waits else ""
 
 
 def clear_challenger(connection: Connection, pipeline: str, version: int, *, actor: str, reason: str) -> None:

@@ -19,7 +19,7 @@ from mlcore.metadata.registry_tables import (
     push_history,
 )
 from mlcore.metadata.tables import artifact
-from mlcore.registry.names import CHAMPION
+from mlcore.registry.names import CHALLENGER, CHAMPION
 from mlcore.registry.records import (
     AliasMove,
     Approval,
@@ -156,10 +156,20 @@ def placed(connection: Connection, pipeline: str) -> dict[str, int]:
 
 
 def champion(connection: Connection, pipeline: str) -> ModelVersion | None:
+    """The version that is champion."""
+    return _at(connection, pipeline, CHAMPION)
+
+
+def challenger(connection: Connection, pipeline: str) -> ModelVersion | None:
+    """The version that is challenger."""
+    return _at(connection, pipeline, CHALLENGER)
+
+
+def _at(connection: Connection, pipeline: str, name: str) -> ModelVersion | None:
     row = connection.execute(
         select(model_version)
         .join(alias, (alias.c.pipeline == model_version.c.pipeline) & (alias.c.version == model_version.c.version))
-        .where(alias.c.pipeline == pipeline, alias.c.alias == CHAMPION)
+        .where(alias.c.pipeline == pipeline, alias.c.alias == name)
     ).one_or_none()
     return None if row is None else record(ModelVersion, row)
 
@@ -191,9 +201,9 @@ def has_files(connection: Connection, found: ModelVersion) -> bool:
     return connection.execute(live.limit(1)).one_or_none() is not None
 
 
-def was_champion(connection: Connection, pipeline: str, number: int) -> bool:
-    """Whether a version is, or ever was, champion."""
+def was_at(connection: Connection, pipeline: str, name: str, number: int) -> bool:
+    """Whether an alias is, or ever was, at a version."""
     found = select(alias_history.c.id).where(
-        alias_history.c.pipeline == pipeline, alias_history.c.alias == CHAMPION, alias_history.c.to_version == number
+        alias_history.c.pipeline == pipeline, alias_history.c.alias == name, alias_history.c.to_version == number
     )
     return connection.execute(found.limit(1)).one_or_none() is not None

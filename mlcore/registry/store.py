@@ -16,6 +16,7 @@ from mlcore.metadata.registry_tables import (
 )
 from mlcore.metadata.store import MetadataStore
 from mlcore.registry import acts, rows
+from mlcore.registry.challenge import Challenge, Look, find_challenge, looks
 from mlcore.registry.names import CHALLENGER, CHAMPION, PREVIOUS
 from mlcore.registry.push import check_pending, objection
 from mlcore.registry.records import (
@@ -103,6 +104,16 @@ class Registry:
         """What was said last of a model, or that a person was asked; ``None`` where nobody was."""
         with self._store.begun() as connection:
             return rows.approval(connection, pipeline, digest)
+
+    def challenge(self, pipeline: str) -> Challenge | None:
+        """The challenger and the champion that it is compared with; ``None`` where nobody challenges."""
+        with self._store.begun() as connection:
+            return find_challenge(connection, pipeline)
+
+    def looks(self, pipeline: str) -> tuple[Look, ...]:
+        """Every look at every challenger, oldest first."""
+        with self._store.begun() as connection:
+            return looks(connection, pipeline)
 
     def pending(self, pipeline: str) -> tuple[ModelVersion, ...]:
         """The versions that wait for a person's approval, oldest first."""
