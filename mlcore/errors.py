@@ -21,6 +21,7 @@ MlcoreError
 ├── ComponentFailed          user or library code inside a component raised
 ├── EngineError              a Beam runner, its jars or its cluster cannot be had, or its job failed
 ├── AlertError               an alert could not be delivered
+├── DestinationError         a place that follows the registry cannot be reached, or shows something else
 ├── TrackingError            a mirror of runs and models cannot be read or written
 ├── RequestRefused           a request to a served model is not one that it can answer
 │   └── Overloaded           too many requests wait already
@@ -32,6 +33,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import ClassVar
 
 QUOTE_LIMIT = 120
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,7 +60,12 @@ class MlcoreError(Exception):
         what: One sentence that says what is wrong.
         where: The file, key, span, component or address it concerns.
         next_step: What the reader can do about it.
+
+    Attributes:
+        exit_code: With which a command ends that raises it: 2 where a file was refused for what is in it.
     """
+
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: str = "", next_step: str = "") -> None:
         super().__init__(what)
@@ -136,6 +143,8 @@ class ArtifactMissing(ArtifactError):
 class ArtifactCorrupt(ArtifactError):
     """An artifact's files are not the ones that were published."""
 
+    exit_code = 2
+
 
 def storage_refused(error: OSError, where: object) -> ArtifactError:
     """A write into the artifact store that the system refused, in words."""
@@ -162,6 +171,8 @@ class ModelError(MlcoreError):
 class UntrustedModel(ModelError):
     """A model file holds types that are not on the allow-list."""
 
+    exit_code = 2
+
 
 class BlessingMissing(MlcoreError):
     """A push was asked for without a gate's verdict."""
@@ -181,6 +192,10 @@ class EngineError(MlcoreError):
 
 class AlertError(MlcoreError):
     """An alert could not be delivered."""
+
+
+class DestinationError(MlcoreError):
+    """A place that follows the registry's aliases cannot be reached, read or written, or shows something else."""
 
 
 class TrackingError(MlcoreError):

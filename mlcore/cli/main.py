@@ -46,12 +46,12 @@ def main(
 
 
 def run() -> None:
-    """Entry point: every ``MlcoreError`` becomes a message and exit code 1, never a traceback."""
+    """Entry point: every ``MlcoreError`` becomes a message and its exit code, never a traceback."""
     try:
         app()
     except MlcoreError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(1)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -24,19 +24,24 @@ def export(
     pipeline: PipelineName,
     version: Annotated[int, typer.Argument(help="Number of the model version.", min=1)],
     file: Annotated[Path, typer.Argument(help="The archive to write.", dir_okay=False)],
+    sign: Annotated[
+        Path | None, typer.Option(help="Sign it with this private key: Ed25519, PEM, without a password.")
+    ] = None,
 ) -> None:
     """One archive with model, transform, schema, evaluation, card and environment lock; equal versions, equal bytes."""
     from mlcore.cli.model_card import card_of, find_evaluated
+    from mlcore.deployment.signature import Signer
     from mlcore.evaluation.card.markdown import to_markdown
     from mlcore.evaluation.files import read_judgement
     from mlcore.runtime.release.exchange import export_version
 
+    signer = Signer(sign) if sign is not None else None
     config = _config(pipeline)
     with session() as stores:
         chosen = stores.registry.find(pipeline, version)
         found = find_evaluated(stores, pipeline, version, None)
         card = card_of(config, found, read_judgement(stores.artifacts.path(found.evaluation.uri)))
-        digest = export_version(stores, chosen, file, {CARD: to_markdown(card).encode()})
+        digest = export_version(stores, chosen, file, {CARD: to_markdown(card).encode()}, signer)
     size = file.stat().st_size
     console.print(f"wrote {file}, {size:,} bytes: {digest}", highlight=False, markup=False, soft_wrap=True)
 
@@ -47,13 +52,31 @@ def import_(
         str | None, typer.Option(help="Refuse it unless the archive, or its model, has this digest (sha256:...).")
     ] = None,
     max_bytes: Annotated[int, typer.Option(help="Refuse an archive of larger files.", min=1)] = 16 * 2**30,
+    verify: Annotated[
+        list[Path] | None,
+        typer.Option(help="Refuse it unless it is signed by this public key (PEM), or one of a folder; repeatable."),
+    ] = None,
 ) -> None:
-    """Register the version of an archive; every byte is checked first, and it is no champion by itself."""
+    """Register the version of an archive; every byte is checked first, and it is no champion by itself.
+
+    MLCORE_TRUSTED_KEYS names a public key, or a folder of them, that all archives must be signed by.
+    """
+    from mlcore.deployment.signature import trusted_keys
     from mlcore.runtime.release.exchange import import_version
 
+    always = settings().trusted_keys
+    # Keys that are named here narrow the choice: what the installation asks for holds all the same.
+    asked = [trusted_keys(paths) for paths in (verify or [], [always] if always else []) if paths]
+    trusted = [key for key in asked[0] if key.fingerprint in {one.fingerprint for one in asked[-1]}] if asked else []
+    if asked and not trusted:
+        raise ConfigError(
+            "none of the keys named is trusted by this installation",
+            where=f"--verify, and MLCORE_TRUSTED_KEYS={always}",
+            next_step="name one that is, or have its public key put there",
+        )
     with session() as stores:
         actor = f"{getpass.getuser()}@{socket.gethostname()}"
-        found = import_version(stores, _find, file, actor=actor, expect=expect, most_bytes=max_bytes)
+        found = import_version(stores, _find, file, actor=actor, expect=expect, most_bytes=max_bytes, trusted=trusted)
     pipeline, what = found.pipeline, "is registered" if found.fresh else "was registered before"
     console.print(f"version {found.version} of {pipeline} {what}: {found.digest}", highlight=False, soft_wrap=True)
     console.print(f"make it champion with: mlcore models promote {pipeline} {found.version} --reason <why>")
@@ -61,9 +84,11 @@ def import_(
 
 def _find(name: str) -> PipelineConfig:
     """The pipeline that an archive names: of a name from outside no path is made."""
+    from mlcore.deployment.archive import ArchiveRefused
+
     folder = settings().pipelines
     if name not in pipeline_names(folder):
-        raise ConfigError(
+        raise ArchiveRefused(
             f"the archive's model is of a pipeline that is not here: {quoted(name)}",
             where=str(folder),
             next_step="import it where there is such a pipeline, or copy its file first",

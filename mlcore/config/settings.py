@@ -4,6 +4,8 @@ MLCORE_PROJECT        the folder that holds config/ and dags/         default: t
 MLCORE_HOME           everything that is written                      default: <project>/.mlcore
 MLCORE_DATABASE_URL   PostgreSQL for metadata and registry            default: embedded, under MLCORE_HOME
 MLCORE_ARTIFACTS      fsspec URL of the artifact store                default: <home>/artifacts
+MLCORE_TRUSTED_KEYS   public key, or a folder of them, that           default: signatures are not asked for
+                      imported models must be signed by
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class Settings:
     home: Path
     artifacts: str
     database_url: str | None = field(default=None, repr=False)
+    trusted_keys: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -37,6 +40,7 @@ class Settings:
             home=home,
             artifacts=environ.get("MLCORE_ARTIFACTS") or str(home / "artifacts"),
             database_url=environ.get("MLCORE_DATABASE_URL") or None,
+            trusted_keys=project / environ["MLCORE_TRUSTED_KEYS"] if environ.get("MLCORE_TRUSTED_KEYS") else None,
             variables=dict(environ),
         )
 

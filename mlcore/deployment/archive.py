@@ -1,6 +1,7 @@
 """Model versions as one file: a ZIP archive whose bytes depend on its contents alone.
 
     manifest.json           what it is, and of every other entry the digest and the size
+    manifest.sig            who says so, where it is signed: see :mod:`~mlcore.deployment.signature`
     model/model.skops ...   the files, uncompressed, in the order of their names
 
 Archives come from anywhere. Before anything of one is used, :func:`unpack` has refused, by its name, every entry that
@@ -11,25 +12,30 @@ more than the archive itself), that the manifest does not name, or whose bytes a
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 import re
 import secrets
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from mlcore.core.digests import PREFIX, canonical_json, digest_bytes, digest_chunks, is_digest
 from mlcore.core.types import Json
 from mlcore.errors import MlcoreError, quoted
 
 MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
 FORMAT = 1
 MOST_BYTES = 16 * 2**30
 MOST_FILES = 10_000
-_MOST_MANIFEST_BYTES = 64 * 2**20
+_MOST_MANIFEST_BYTES = 16 * 2**20
+_MOST_SIGNATURE_BYTES = 1024
+_MOST_READ_BYTES = 32 * 2**20
 _CHUNK_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = (stat.S_IFREG | 0o644) << 16
@@ -37,15 +43,21 @@ _UNIX = 3
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MOST_NAME = 240
 _ENCRYPTED = 0x1
-_NEXT = "nothing of it was imported; ask whoever gave it to you for another, or export it again"
+REFUSED_NEXT = "nothing of it was imported; ask whoever gave it to you for another, or export it again"
 
 
 class ArchiveRefused(MlcoreError):
     """An archive is none, or holds what it must not."""
 
+    exit_code = 2
+
+
+Verify = Callable[[bytes, bytes | None], None]
+"""Raises where the signature, or that there is none, is not what is asked for; given the manifest's bytes first."""
+
 
 def _refused(what: str, path: Path) -> ArchiveRefused:
-    return ArchiveRefused(what, where=str(path), next_step=_NEXT)
+    return ArchiveRefused(what, where=str(path), next_step=REFUSED_NEXT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,13 +79,19 @@ class Manifest:
         return canonical_json({"format": FORMAT, "about": dict(self.about), "files": entries})
 
 
-def pack(path: Path, about: Mapping[str, Json], files: Mapping[str, Path | bytes]) -> str:
+def pack(
+    path: Path,
+    about: Mapping[str, Json],
+    files: Mapping[str, Path | bytes],
+    sign: Callable[[bytes], bytes] | None = None,
+) -> str:
     """Write an archive; where there is one of that name it is replaced, when the new one is whole.
 
     Args:
         path: Where to.
         about: What it is.
         files: What is in it, by name.
+        sign: Gives the signature of the manifest's bytes.
 
     Returns:
         The digest of the archive.
@@ -85,11 +103,13 @@ def pack(path: Path, about: Mapping[str, Json], files: Mapping[str, Path | bytes
     for name in files:
         _check_name(name, path)
     found = {name: _digest(content) for name, content in sorted(files.items())}
-    manifest = Manifest(about=about, files=found)
+    manifest = Manifest(about=about, files=found).to_json()
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with zipfile.ZipFile(unfinished, "x", zipfile.ZIP_STORED) as archive:
-            _add(archive, MANIFEST, manifest.to_json())
+            _add(archive, MANIFEST, manifest)
+            if sign is not None:
+                _add(archive, SIGNATURE, sign(manifest))
             for name in found:
                 _add(archive, name, files[name], size=found[name][1])
         digest = _digest(unfinished)[0]
@@ -131,21 +151,24 @@ def archive_digest(path: Path) -> str:
         raise _refused(f"the archive cannot be read: {error.strerror or error}", path) from error
 
 
-def unpack(path: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> Manifest:
+def unpack(path: Path, folder: Path, *, most_bytes: int = MOST_BYTES, verify: Verify | None = None) -> Manifest:
     """Check an archive and write its files below a folder, which exists and is empty.
 
     Args:
         path: The archive.
         folder: Nothing is written outside of it; what was written before a refusal is the caller's to remove.
         most_bytes: An archive whose files are larger in all is refused before anything is written.
+        verify: Called before anything is written.
 
     Raises:
         ArchiveRefused: It is no archive, or holds what it must not; the message names the entry.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
             entries = _checked(archive, path, most_bytes)
             manifest = _manifest(archive, entries, path)
+            if verify is not None:
+                verify(archive.read(MANIFEST), archive.read(SIGNATURE) if SIGNATURE in entries else None)
             for name in sorted(manifest.files):
                 _write(archive, entries[name], manifest.files[name], folder / name, path)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
@@ -153,6 +176,15 @@ def unpack(path: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> Manifes
     except OSError as error:
         raise _refused(f"the archive cannot be read or unpacked: {error.strerror or error}", path) from error
     return manifest
+
+
+class _Bounded(io.FileIO):
+    """A file of which nobody reads much at once: the directory of an archive is as long as the archive says."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _MOST_READ_BYTES:
+            raise zipfile.BadZipFile(f"a part of {size} bytes, that has no more than {_MOST_READ_BYTES}")
+        return super().read(size)
 
 
 def check_nested(path: Path, name: str) -> None:
@@ -168,7 +200,7 @@ def check_nested(path: Path, name: str) -> None:
     if not zipfile.is_zipfile(path):
         return
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise _refused(f"entry {quoted(name)} is a damaged archive: {quoted(str(error))}", path) from error
@@ -230,11 +262,13 @@ def _manifest(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo], 
         raise _refused(f"the archive has no {MANIFEST}", path)
     if entries[MANIFEST].file_size > _MOST_MANIFEST_BYTES:
         raise _refused(f"the archive's {MANIFEST} is larger than {_MOST_MANIFEST_BYTES:,} bytes", path)
+    if SIGNATURE in entries and entries[SIGNATURE].file_size > _MOST_SIGNATURE_BYTES:
+        raise _refused(f"the archive's {SIGNATURE} is none", path)
     try:
-        manifest = _parsed(json.loads(archive.read(MANIFEST)))
+        manifest = _parsed(json.loads(archive.read(MANIFEST), parse_constant=_no_number, parse_float=_finite))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _refused(f"the archive's {MANIFEST} cannot be read: {quoted(str(error))}", path) from error
-    unnamed, missing = entries.keys() - {MANIFEST, *manifest.files}, manifest.files.keys() - entries.keys()
+    unnamed, missing = entries.keys() - {MANIFEST, SIGNATURE, *manifest.files}, manifest.files.keys() - entries.keys()
     if unnamed:
         raise _refused(f"entry {quoted(min(unnamed))} is not in the {MANIFEST}", path)
     if missing:
@@ -242,11 +276,26 @@ def _manifest(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo], 
     return manifest
 
 
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _no_number(text)
+    return number
+
+
 def _parsed(document: Any) -> Manifest:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']!r} is not {FORMAT}")
     files = {str(name): (str(entry["digest"]), int(entry["bytes"])) for name, entry in document["files"].items()}
-    wrong = [name for name, (digest, size) in files.items() if not is_digest(digest) or size < 0 or name == MANIFEST]
+    wrong = [
+        name
+        for name, (digest, size) in files.items()
+        if not is_digest(digest) or size < 0 or name in (MANIFEST, SIGNATURE)
+    ]
     if wrong:
         raise ValueError(f"the entry of {wrong[0]!r} is none")
     return Manifest(about=dict(document["about"]), files=files)

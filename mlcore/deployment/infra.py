@@ -91,6 +91,43 @@ Answers = Callable[[pa.Table], Floats]
 """What the model says of rows where it was trained: a number, or some, a row."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unloadable:
+    """Why a model could not be loaded.
+
+    Attributes:
+        error: Name of the class of what was raised; empty where the process crashed, hung or grew.
+        what: In words.
+    """
+
+    error: str
+    what: str
+
+
+def load_apart(subject: Subject, limits: Limits) -> Unloadable | None:
+    """Load a model in a fresh process with only what serving needs, within limits of memory and time.
+
+    Whatever the file does to that process, this one goes on.
+
+    Args:
+        subject: ``load`` may ask the model, too; ``predict`` is not called.
+        limits: Of memory and time.
+
+    Returns:
+        Why it could not be loaded; nothing where it could.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="mlcore-infra-"))
+    try:
+        _write_job(scratch, subject, limits, requests=None)
+        failure = _run(scratch, limits)
+        raised = _told(scratch / ERROR_FILE)
+        if not failure:
+            return None
+        return Unloadable(error=raised.get("type", ""), what=raised.get("what") or failure)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def validate_infra(
     subject: Subject, requests: pa.Table, answers: Answers, limits: Limits, *, logged: pa.Table | None = None
 ) -> InfraVerdict:
@@ -113,17 +150,8 @@ def validate_infra(
         pq.write_table(requests, scratch / "requests.parquet")
         if logged is not None:
             pq.write_table(logged, scratch / "logged.parquet")
-        job = {
-            "model": str(subject.folder),
-            "requests": str(scratch / "requests.parquet"),
-            "logged": None if logged is None else str(scratch / "logged.parquet"),
-            "batch_rows": BATCH_ROWS,
-            "memory_bytes": limits.memory_bytes,
-            "load": subject.load,
-            "predict": subject.predict,
-            "needs": list(subject.needs),
-        }
-        (scratch / "job.json").write_text(json.dumps(job))
+        named = None if logged is None else "logged.parquet"
+        _write_job(scratch, subject, limits, requests="requests.parquet", logged=named)
         failure = _run(scratch, limits)
         if failure:
             return InfraVerdict(blessed=False, reasons=(f"blocked: {failure}",), measurements={"size_bytes": size})
@@ -131,6 +159,22 @@ def validate_infra(
         return _judge(scratch, expected, size, limits)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write_job(
+    scratch: Path, subject: Subject, limits: Limits, *, requests: str | None, logged: str | None = None
+) -> None:
+    job = {
+        "model": str(subject.folder),
+        "requests": requests and str(scratch / requests),
+        "logged": logged and str(scratch / logged),
+        "batch_rows": BATCH_ROWS,
+        "memory_bytes": limits.memory_bytes,
+        "load": subject.load,
+        "predict": subject.predict,
+        "needs": list(subject.needs),
+    }
+    (scratch / "job.json").write_text(json.dumps(job))
 
 
 def _run(scratch: Path, limits: Limits) -> str:
@@ -186,12 +230,19 @@ def _held(process: psutil.Process) -> int:
 
 def _raised(errors: Path) -> str:
     """What loading or asking raised, in its own words."""
-    try:
-        found = json.loads(errors.read_text())
-    except (OSError, ValueError):
+    found = _told(errors)
+    if not found:
         return ""
-    message = " ".join(str(found["message"]).split())[:_ERROR_TAIL]
+    message = " ".join(found["message"].split())[:_ERROR_TAIL]
     return f"loading or asking the model raised {found['type']}: {message}"
+
+
+def _told(errors: Path) -> dict[str, str]:
+    """What the probe wrote of an exception; nothing where there was none."""
+    try:
+        return {key: str(value) for key, value in json.loads(errors.read_text()).items()}
+    except (OSError, ValueError):
+        return {}
 
 
 def _crash(code: int, errors: Path) -> str:

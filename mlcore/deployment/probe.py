@@ -47,18 +47,23 @@ def main(job_path: Path) -> None:
     try:
         report = _asked(job, folder)
     except Exception as error:
-        (folder / ERROR_FILE).write_text(json.dumps({"type": type(error).__name__, "message": str(error)[:2_000]}))
+        said = getattr(error, "what", "") or str(error)
+        told = {"type": type(error).__name__, "what": said[:2_000], "message": str(error)[:2_000]}
+        (folder / ERROR_FILE).write_text(json.dumps(told))
         raise
     (folder / REPORT_FILE).write_text(json.dumps(report))
 
 
 def _asked(job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    requests = _read(job["requests"])
-    load, predict = _named(job["load"]), _named(job["predict"])
+    load = _named(job["load"])
+    requests = _read(job["requests"]) if job["requests"] else None
+    predict = _named(job["predict"])
     _limit_memory(int(job["memory_bytes"]))
     started = time.perf_counter()
     model = load(Path(job["model"]))
     load_seconds = time.perf_counter() - started
+    if requests is None:
+        return {"load_seconds": load_seconds, "peak_memory_bytes": peak_memory_bytes()}
 
     def ask(rows: pa.Table) -> Floats:
         return np.asarray(predict(model, rows), dtype=np.float64)

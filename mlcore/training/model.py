@@ -104,7 +104,7 @@ class ModelMetadata:
             known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
             known["feature_names"], known["classes"] = tuple(known["feature_names"]), tuple(known["classes"])
             return cls(**known)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ArtifactCorrupt(
                 f"the model's metadata cannot be read: {quoted(str(error))}", next_step="train the model again"
             ) from error

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from mlcore.components.scoring import score
 from mlcore.config.loader import find_pipeline
 from mlcore.core.types import ArtifactType, Json
 from mlcore.deployment.archive import ArchiveRefused, Manifest, pack, unpack
-from mlcore.errors import MetadataError, ModelError, UntrustedModel
+from mlcore.errors import MetadataError, UntrustedModel
 from mlcore.ingest.examples import read_examples
 from mlcore.runtime.rebuilding.reproduce import reproduce
 from mlcore.runtime.release.exchange import Imported, export_version, import_version
@@ -121,7 +124,7 @@ def test_the_command_line_exports_with_a_card_and_imports(ran: Project, project:
         file = session.artifacts.path(model.uri) / "model.json"
     file.write_bytes(file.read_bytes() + b" ")
     refused = ran.cli("models", "export", "tiny", "1", str(path))
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "are not those published" in refused.stderr
 
 
@@ -136,6 +139,41 @@ def evil_pickle(folder: Path, about: dict[str, Json]) -> None:
 
 class Unknown:
     """A type that no model has."""
+
+
+def with_schema(folder: Path, change: Callable[[str], str]) -> None:
+    """Rewrite the tree of objects in a model file."""
+    path = folder / "model" / "model.skops"
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["schema.json"] = change(files["schema.json"].decode()).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+def deep_json(folder: Path, about: dict[str, Json]) -> None:
+    with_schema(folder, lambda schema: '{"content":' * 200_000 + "1" + "}" * 200_000)
+    true_digests(folder, about)
+
+
+def deep_metadata(folder: Path, about: dict[str, Json]) -> None:
+    (folder / "model" / "model.json").write_text('{"params":' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
+    true_digests(folder, about)
+
+
+def greedy(folder: Path, about: dict[str, Json]) -> None:
+    """A file of a few bytes that says it holds an array of 2^44 numbers."""
+    path = folder / "model" / "model.skops"
+    path.write_bytes(skops.io.dumps({"model": np.zeros(3)}))
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({2**44},), }}".ljust(117).encode() + b"\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            lie = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data[-24:]
+            archive.writestr(name, lie if name.endswith(".npy") else data)
+    true_digests(folder, about)
 
 
 def unknown_type(folder: Path, about: dict[str, Json]) -> None:
@@ -153,7 +191,10 @@ def bomb(folder: Path, about: dict[str, Json]) -> None:
     ("change", "error", "words"),
     [
         (bomb, ArchiveRefused, r"entry 'model/model.skops' holds 'schema.json' compressed"),
-        (evil_pickle, ModelError, r"model file cannot be read"),
+        (evil_pickle, ArchiveRefused, r"model file cannot be read"),
+        (deep_json, ArchiveRefused, r"model file cannot be read"),
+        (deep_metadata, ArchiveRefused, r"model's metadata cannot be read"),
+        (greedy, ArchiveRefused, r"MemoryError|took \d+ MiB|Cannot allocate"),
         (unknown_type, UntrustedModel, r"not on the allow-list: '[\w.]*Unknown'"),
     ],
 )
@@ -201,6 +242,65 @@ def test_an_archive_that_lies_is_refused(ran: Project, project: Project, tmp_pat
         imported(project, tmp_path / "one.zip", expect="sha256:1")
     path = repacked(tmp_path / "one.zip", tmp_path / "named", other(pipeline="../../etc/tiny"))
     refused = project.cli("models", "import", str(path))
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "pipeline that is not here: '../../etc/tiny'" in refused.stderr
     assert nothing_there(project)
+
+
+def openssl(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["openssl", *map(str, arguments)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, tuple[Path, Path]]:
+    """Private and public keys of ours and of somebody else, as the how-to has them made."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no OpenSSL on this machine to make keys with")
+    made = {}
+    for name in ("ours", "theirs"):
+        private, public = tmp_path / f"{name}.key", tmp_path / f"{name}-public" / f"{name}.pem"
+        public.parent.mkdir()
+        assert openssl("genpkey", "-algorithm", "ed25519", "-out", private).returncode == 0
+        assert openssl("pkey", "-in", private, "-pubout", "-out", public).returncode == 0
+        made[name] = private, public
+    return made
+
+
+def test_who_signed_an_archive_is_checked(
+    ran: Project, project: Project, tmp_path: Path, keys: dict[str, tuple[Path, Path]]
+) -> None:
+    """Signed archives are equal bytes; unsigned, changed or signed by others they are refused where keys are named."""
+    (ours, public), (_, other) = keys["ours"], keys["theirs"]
+    paths = [tmp_path / "one.zip", tmp_path / "two.zip"]
+    for path in paths:
+        done = ran.cli("models", "export", "tiny", "1", str(path), "--sign", str(ours))
+        assert done.returncode == 0, done.stderr
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    with zipfile.ZipFile(paths[0]) as archive:
+        for name in ("manifest.json", "manifest.sig"):
+            (tmp_path / name).write_bytes(archive.read(name))
+    checked = ["pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin", "-in", tmp_path / "manifest.json"]
+    assert openssl(*checked, "-sigfile", tmp_path / "manifest.sig").returncode == 0
+    exported(ran, tmp_path / "unsigned.zip")
+    with zipfile.ZipFile(paths[0]) as source, zipfile.ZipFile(tmp_path / "changed.zip", "w") as target:
+        for info in source.infolist():
+            data = source.read(info)
+            target.writestr(info, data + b" " if info.filename == "manifest.json" else data)
+    always = replace(project.settings, trusted_keys=public.parent)
+    for words, where, arguments in (
+        ("the archive is not signed", project, ("unsigned.zip", "--verify", str(public))),
+        ("the archive is not signed", Project(always), ("unsigned.zip",)),
+        ("of none of the keys that are trusted", project, ("one.zip", "--verify", str(other))),
+        ("of none of the keys that are trusted", Project(always), ("changed.zip",)),
+    ):
+        refused = where.cli("models", "import", str(tmp_path / arguments[0]), *arguments[1:])
+        assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
+    none = Project(always).cli("models", "import", str(paths[0]), "--verify", str(other))
+    assert (none.returncode, "none of the keys named is trusted" in none.stderr) == (1, True), none.stderr
+    no_key = ran.cli("models", "export", "tiny", "1", str(tmp_path / "no.zip"), "--sign", str(public))
+    assert (no_key.returncode, "is no private key" in no_key.stderr) == (1, True), no_key.stderr
+    assert nothing_there(project)
+    done = Project(always).cli("models", "import", str(paths[0]), "--verify", str(public), "--verify", str(other))
+    assert done.returncode == 0, done.stderr
+    shown = project.cli("models", "history", "tiny", "--json").stdout
+    assert '"signed_by"' in shown

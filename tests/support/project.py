@@ -137,6 +137,7 @@ class Project:
             "MLCORE_DATABASE_URL": self.settings.database_url,
             "MLCORE_ARTIFACTS": self.settings.artifacts,
             "COLUMNS": "200",
+            **({"MLCORE_TRUSTED_KEYS": str(self.settings.trusted_keys)} if self.settings.trusted_keys else {}),
         }
 
     def start(self, *arguments: str, before: str = "") -> Forked:

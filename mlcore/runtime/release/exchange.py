@@ -92,7 +92,7 @@ def export_version(
     """
     about, files = contents(session, version)
     try:
-        return pack(path, about, {**extra, **files})
+        return pack(path, about, {**extra, **files}, signer.sign if signer is not None else None)
     except OSError as error:
         raise ArchiveRefused(
             f"the archive cannot be written: {error.strerror or error}", where=str(path), next_step="name another place"

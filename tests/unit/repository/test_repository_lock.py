@@ -118,7 +118,7 @@ def distributions(module: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "lists"),
     [
-        ("mlcore", ("", "airflow", "celery", "local", "demo", "mlflow", "serving")),
+        ("mlcore", ("", "airflow", "celery", "local", "demo", "mlflow", "serving", "signing")),
         ("dags", ("", "airflow")),
         ("plugins", ("", "airflow")),
         ("benchmarks", ("", "airflow", "demo", "benchmarks")),
