@@ -27,8 +27,9 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 import mlcore
-from mlcore.errors import DataError, MlcoreError, ModelError, Overloaded, RequestRefused, quoted
+from mlcore.errors import DataError, MlcoreError, ModelError, Overloaded, RequestRefused
 from mlcore.inference.scorer import VERSION
+from mlcore.serving.arrow_body import read_stream
 from mlcore.serving.batcher import Batcher
 from mlcore.serving.fields import rows_of
 from mlcore.serving.metrics import Metrics
@@ -47,7 +48,7 @@ class Limits:
     """What one worker takes.
 
     Attributes:
-        body_bytes: The largest body.
+        body_bytes: The largest body; an Arrow stream may be eight times as large when it is read.
         waiting_rows: With more rows waiting, requests are answered with 503.
         rows_at_once: So many waiting rows of different requests are answered together.
     """
@@ -55,6 +56,11 @@ class Limits:
     body_bytes: int = 16 << 20
     waiting_rows: int = 20_000
     rows_at_once: int = 4_096
+
+    @property
+    def stream_bytes(self) -> int:
+        """Of an Arrow stream, decompressed and with its values written out."""
+        return 8 * self.body_bytes
 
 
 class TooLarge(RequestRefused):
@@ -174,7 +180,7 @@ class _Server:
 
     async def _arrow(self, served: Served, body: bytes) -> Response:
         loop = asyncio.get_running_loop()
-        answered = await loop.run_in_executor(self._executor, _answered_stream, served, body)
+        answered = await loop.run_in_executor(self._executor, _answered_stream, served, body, self._limits.stream_bytes)
         return Response(answered, media_type=ARROW, headers={VERSION_HEADER: str(served.version.version)})
 
     def _answer(self, served: Served, batches: Sequence[pa.RecordBatch]) -> Sequence[Answer]:
@@ -231,13 +237,8 @@ def _too_large(most: int) -> TooLarge:
     return TooLarge(f"the body has more than {most} bytes", next_step="send fewer rows at once")
 
 
-def _answered_stream(served: Served, body: bytes) -> bytes:
-    try:
-        with pa.ipc.open_stream(body) as reader:
-            table = reader.read_all()
-        table.validate(full=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError, EOFError) as error:
-        raise RequestRefused(f"the body is no Arrow stream: {quoted(str(error))}") from error
+def _answered_stream(served: Served, body: bytes, most_bytes: int) -> bytes:
+    table = read_stream(body, served.scorer.columns, most_bytes=most_bytes)
     answers = served.scorer.answer(table.combine_chunks()).drop_columns([VERSION])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, answers.schema) as writer:
