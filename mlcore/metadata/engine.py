@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mlcore.errors import MetadataError, MetadataUnavailable
@@ -22,6 +25,7 @@ _CONNECTION = {
     "tcp_user_timeout": 60_000,
     "application_name": "mlcore",
 }
+_RESTED_SECONDS = 1.0
 _LOST = ("08", "57P")
 _REMEDIES = {
     "53100": "the disk of the database is full: free some space there, then run again",
@@ -61,11 +65,55 @@ def connect_engine(url: str) -> Engine:
             f"the metadata store needs PostgreSQL, not {parsed.get_backend_name()}",
             next_step="write postgresql+psycopg2://user:password@host:port/database",
         )
-    engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=dict(_CONNECTION)
-    )
+    engine = create_engine(parsed.set(drivername="postgresql+psycopg2"), connect_args=dict(_CONNECTION))
+    event.listen(engine, "checkin", _note_rest)
+    event.listen(engine, "checkout", _refuse_stale)
     _engines.add(engine)
     return engine
+
+
+@contextmanager
+def at_once(engine: Engine) -> Iterator[Connection]:
+    """A connection on which every statement is a transaction of its own: it is the one message that is waited for.
+
+    SQLAlchemy's AUTOCOMMIT says so to the server before and after, which takes longer than most statements do.
+    """
+    with engine.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        driver.autocommit = True  # the driver's own note: nothing is sent
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
+
+
+def _note_rest(driver: Any, record: Any) -> None:
+    record.info["resting_since"] = time.monotonic()
+
+
+def _refuse_stale(driver: Any, record: Any, proxy: Any) -> None:
+    """The pool opens new connections in place of those whose server has gone, restarted or not.
+
+    One that is used again within a second is not asked whether it lives: that its server closed it shows here, because
+    there is something to be read.
+    """
+    now = time.monotonic()
+    if now - record.info.get("resting_since", now) < _RESTED_SECONDS and not _readable(driver):
+        return
+    try:
+        driver.autocommit = True
+        with driver.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        driver.autocommit = False
+    except Exception as error:
+        raise DisconnectionError from error
+
+
+def _readable(driver: Any) -> bool:
+    socket = select.poll()
+    socket.register(driver.fileno(), select.POLLIN)
+    return bool(socket.poll(0))
 
 
 @contextmanager

@@ -7,16 +7,12 @@ breadth-first pass over what the query found.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from mlcore.core.types import Artifact, ArtifactState, ArtifactType
-from mlcore.core.window import Span
 from mlcore.metadata.records import LineageNode
 
 Direction = Literal["up", "down"]
@@ -51,7 +47,8 @@ _CAPPED = {
 }
 _ALL = {direction: text(_WALK.format(**ends, **_WHOLE)) for direction, ends in _ENDS.items()}
 _NEAR = {direction: text(_WALK.format(**ends, **_CAPPED)) for direction, ends in _ENDS.items()}
-_TYPES, _STATES = {one.value: one for one in ArtifactType}, {one.value: one for one in ArtifactState}
+_VIA, _ONWARD, _ID = 0, 1, 2
+"""Where in a row are the execution it was reached through, one that it leads on to, and the artifact's columns."""
 _MOST_COUNTED = 50
 """Up to this depth the query counts it and stops there; deeper, an execution would be walked once for each depth."""
 
@@ -61,58 +58,33 @@ def trace(
 ) -> tuple[LineageNode, ...]:
     """Every artifact that ``artifact_id`` was made from, or went into, nearest first, itself left out."""
     if max_depth is not None and max_depth <= _MOST_COUNTED:
-        rows = connection.execute(_NEAR[direction], {"start": artifact_id, "most": max_depth}).all()
+        found = connection.execute(_NEAR[direction], {"start": artifact_id, "most": max_depth})
     else:
-        rows = connection.execute(_ALL[direction], {"start": artifact_id}).all()
-    found: dict[int, Sequence[Any]] = {}
-    of: dict[int | None, list[int]] = defaultdict(list)
-    onward: dict[int, set[int]] = defaultdict(set)
-    for via, execution_id, *columns in rows:
-        found[columns[0]] = columns  # once for each execution that it leads on to
-        of[via].append(columns[0])
-        if execution_id is not None:
-            onward[columns[0]].add(execution_id)
-    depths = _breadth_first(of, onward, artifact_id, max_depth)
-    return tuple(
-        LineageNode(artifact=_artifact(*found[id_]), depth=depth, execution_id=via) for id_, depth, via in depths
-    )
+        found = connection.execute(_ALL[direction], {"start": artifact_id})
+    return tuple(_breadth_first(found.cursor.fetchall(), artifact_id, max_depth))  # SQLAlchemy's rows take longer
 
 
-def _breadth_first(
-    of: Mapping[int | None, Sequence[int]], onward: Mapping[int, Iterable[int]], start: int, max_depth: int | None
-) -> list[tuple[int, int, int]]:
-    """Artifacts with their depths and the executions they were reached through, nearest first, then by id."""
-    found: list[tuple[int, int, int]] = []
+def _breadth_first(rows: Iterable[Sequence[Any]], start: int, max_depth: int | None) -> Iterator[LineageNode]:
+    """Nearest first, then by id; of executions at one depth an artifact is reached through the first."""
+    reached_by = defaultdict(list)
+    for row in rows:
+        reached_by[row[_VIA]].append(row)
     artifacts, executions = {start}, set[int]()
-    layer, depth = sorted(onward.get(start, ())), 0
+    layer, depth = sorted({row[_ONWARD] for row in reached_by[None]} - {None}), 0
     while layer and (max_depth is None or depth < max_depth):
         depth += 1
         executions.update(layer)
-        fresh: dict[int, int] = {}
+        fresh: dict[int, Sequence[Any]] = {}
+        onward = set()
         for via in layer:
-            for id_ in of.get(via, ()):
-                if id_ not in artifacts:
-                    fresh.setdefault(id_, via)
+            for row in reached_by[via]:
+                if row[_ID] not in artifacts:
+                    fresh.setdefault(row[_ID], row)
+                    onward.add(row[_ONWARD])  # an artifact has a row for each execution that it leads on to
         artifacts.update(fresh)
-        nearest = sorted(fresh)
-        found += [(id_, depth, fresh[id_]) for id_ in nearest]
-        layer = sorted({further for id_ in nearest for further in onward.get(id_, ()) if further not in executions})
-    return found
-
-
-def _artifact(
-    id_: int, type_: str, uri: str, digest: str, pipeline: str, state: str, created: datetime,
-    start: datetime | None, end: datetime | None, properties: str,
-) -> Artifact:  # fmt: skip
-    """As :func:`mlcore.metadata.records.to_artifact`, in a fifth of its time: there may be tens of thousands."""
-    return Artifact(
-        id=id_,
-        type=_TYPES[type_],
-        uri=uri,
-        digest=digest,
-        pipeline=pipeline,
-        state=_STATES[state],
-        created_at=created,
-        span=None if start is None or end is None else Span(start=start, end=end),
-        properties={} if properties == "{}" else json.loads(properties),
-    )
+        for id_ in sorted(fresh):
+            row = fresh[id_]
+            yield LineageNode(depth, row[_VIA], row[_ID:])
+        onward -= executions
+        onward.discard(None)
+        layer = sorted(onward)

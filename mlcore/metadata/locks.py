@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from mlcore.metadata.engine import sqlstate
+from mlcore.metadata.engine import at_once, sqlstate
 
 _LOCK_NOT_AVAILABLE = "55P03"
 # In one order for everybody, so that nobody waits in a ring. Waiting ends every second: only between statements can a
@@ -56,7 +56,7 @@ def advisory_locks(
         yield
         return
     owner = os.getpid()
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with at_once(engine) as connection:
         try:
             _take(connection, sorted({lock_key(name) for name in names}), on_wait, tell_after_seconds)
             yield

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
@@ -20,18 +21,35 @@ class Publication:
     outputs: Mapping[str, Sequence[NewArtifact]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LineageNode:
-    """An artifact that another was made from, or went into.
+class LineageNode(NamedTuple):
+    """An artifact that another was made from, or went into. There may be tens of thousands: it is built when asked for.
 
     Attributes:
         depth: Fewest executions between the two.
         execution_id: The execution it was reached through: upward the one that read it, downward the one that made it.
+        columns: Of the artifact's row: id, type, uri, digest, pipeline, state, moment of creation, begin and end of its
+            span, and its properties as JSON.
     """
 
-    artifact: Artifact
     depth: int
     execution_id: int
+    columns: Sequence[Any]
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact as the store gives it."""
+        id_, type_, uri, digest, pipeline, state, created, start, end, properties = self.columns
+        return Artifact(
+            id=id_,
+            type=ArtifactType(type_),
+            uri=uri,
+            digest=digest,
+            pipeline=pipeline,
+            state=ArtifactState(state),
+            created_at=created,
+            span=None if start is None else Span(start=start, end=end),
+            properties=json.loads(properties),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,7 @@ from mlcore.core.types import (
 )
 from mlcore.errors import MetadataError
 from mlcore.metadata import lineage, writes
-from mlcore.metadata.engine import connect_engine, reporting
+from mlcore.metadata.engine import at_once, connect_engine, reporting
 from mlcore.metadata.locks import advisory_locks, held
 from mlcore.metadata.migrate import check_version, migrate
 from mlcore.metadata.records import LineageNode, Publication, RunSummary, to_artifact, to_execution
@@ -42,7 +42,6 @@ class MetadataStore:
 
     def __init__(self, engine: Engine, url: str) -> None:
         self._engine = engine
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._url = url
 
     @classmethod
@@ -74,7 +73,7 @@ class MetadataStore:
     @contextmanager
     def _at_once(self) -> Iterator[Connection]:
         """A connection on which one statement is a transaction: neither BEGIN nor COMMIT is waited for."""
-        with reporting(self._url), self._autocommit.connect() as connection:
+        with reporting(self._url), at_once(self._engine) as connection:
             yield connection
 
     @contextmanager

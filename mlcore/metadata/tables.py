@@ -2,6 +2,7 @@
 
     pipeline/run contexts --association--> execution --event--> artifact <--attribution-- contexts
 
+An execution names its pipeline and its run: contexts, associations and attributions follow from that, and are views.
 What must always hold is held by the database (see the migrations): legal state transitions; published artifacts and
 ended executions that do not change; one producer an artifact; a cache that knows LIVE outputs only; one champion a
 pipeline, which is what an alias history that only grows says.
@@ -21,7 +22,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
     func,
     text,
 )
@@ -101,26 +101,6 @@ event = Table(
     _one_of("type", EventType),
     Index("event_by_artifact", "artifact_id", "type"),
     Index("one_producer", "artifact_id", unique=True, postgresql_where=text("type = 'OUTPUT'")),
-)
-context = Table(
-    "context",
-    metadata,
-    _id(),
-    Column("type", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    UniqueConstraint("type", "name", name="context_name"),
-)
-association = Table(
-    "association",
-    metadata,
-    Column("context_id", BigInteger, ForeignKey("context.id"), primary_key=True),
-    Column("execution_id", BigInteger, ForeignKey("execution.id"), primary_key=True),
-)
-attribution = Table(
-    "attribution",
-    metadata,
-    Column("context_id", BigInteger, ForeignKey("context.id"), primary_key=True),
-    Column("artifact_id", BigInteger, ForeignKey("artifact.id"), primary_key=True),
 )
 execution_cache = Table(
     "execution_cache",
