@@ -21,3 +21,9 @@ class Retention(Section):
     )
     keep_runs: int = Field(default=10, ge=1, description="Whatever the newest runs made or read is kept")
     keep_champions: int = Field(default=3, ge=1, description="Champions before this one that can be rolled back to")
+    keep_ancestors: int = Field(
+        default=1,
+        ge=0,
+        description="Generations of models that versions with a warm start went on from: 1 keeps the model that a"
+        " needed version started from, so that it can be rebuilt; 2 also keeps what that one needs, and so on",
+    )

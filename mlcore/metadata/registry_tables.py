@@ -147,3 +147,10 @@ challenge_history = Table(
     UniqueConstraint("move_id", "champion", "until", name="one_look_a_moment"),
     Index("challenge_history_by_pipeline", "pipeline", "id"),
 )
+removal = Table(  # of what the registry needs no more
+    "removal",
+    metadata,
+    Column("artifact_id", BigInteger, ForeignKey("artifact.id"), primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("removed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+)

@@ -15,27 +15,33 @@ from mlcore.registry.records import Verdict
 # A version needs what it is served, monitored and rebuilt with: its model, evaluation, schema and verdicts, and what
 # those were made from. What they were only compared with (an earlier champion, an earlier version of a span) is needed
 # by no one but that comparison, which is done; else every champion would keep all champions before it.
+# The model that a trainer went on from is another matter: without it the version cannot be made again. Of so many
+# generations as are asked for, all but the oldest are kept with what they were made from, the oldest as it is.
 _ONLY_COMPARED = ("baseline", "champion", "statistics_before", "reference_before")
 _REMOVABLE = text("""
 WITH RECURSIVE versions AS (
     SELECT * FROM model_version WHERE pipeline = :pipeline AND version = ANY(:versions)
-), needed(id) AS (
+), needed(id, generation) AS (
     (
-        SELECT artifact.id FROM artifact JOIN versions ON artifact.pipeline = versions.pipeline AND (
+        SELECT artifact.id, 0 FROM artifact JOIN versions ON artifact.pipeline = versions.pipeline AND (
             artifact.id IN (versions.artifact_id, versions.evaluation_id, versions.schema_id)
             OR (artifact.type = 'Model' AND artifact.digest = versions.digest)
         )
       UNION
-        SELECT said.artifact_id FROM event model JOIN execution verdict ON verdict.id = model.execution_id
-            AND verdict.component IN ('Pusher', 'InfraValidator', 'Approval', 'ChallengerPusher')
+        SELECT said.artifact_id, 0 FROM event model JOIN execution verdict ON verdict.id = model.execution_id
+            AND verdict.component IN ('Pusher', 'InfraValidator', 'Approval', 'ChallengerEvaluator')
         JOIN event said ON said.execution_id = verdict.id AND said.type = 'OUTPUT'
         WHERE model.type = 'INPUT' AND model.artifact_id IN (SELECT artifact_id FROM versions)
     )
   UNION
-    SELECT made_of.artifact_id FROM needed
+    SELECT made_of.artifact_id, needed.generation + started::int FROM needed
     JOIN event made ON made.artifact_id = needed.id AND made.type = 'OUTPUT'
     JOIN event made_of ON made_of.execution_id = made.execution_id AND made_of.type = 'INPUT'
-        AND made_of.key <> ALL(:compared)
+    JOIN execution maker ON maker.id = made.execution_id
+    CROSS JOIN LATERAL (SELECT maker.component = 'Trainer' AND made_of.key = 'champion' AS started) said
+    WHERE (needed.generation = 0 OR needed.generation < :keep_ancestors) AND (
+        made_of.key <> ALL(:compared) OR (started AND needed.generation < :keep_ancestors)
+    )
 ), runs AS (
     SELECT run, max(id) AS last, bool_or(component = 'DriftMonitor') AS monitoring,
         bool_or(state IN ('NEW', 'RUNNING')) AS running
@@ -93,7 +99,7 @@ def needed_versions(connection: Connection, pipeline: str, *, keep_champions: in
 
 
 def removable(
-    connection: Connection, pipeline: str, *, since: datetime, keep_runs: int, keep_champions: int
+    connection: Connection, pipeline: str, *, since: datetime, keep_runs: int, keep_champions: int, keep_ancestors: int
 ) -> tuple[Removable, ...]:
     """What nothing needs, in a transaction in which nobody moves an alias, pins, or reuses an earlier output.
 
@@ -104,6 +110,7 @@ def removable(
         keep_runs: So is what the newest runs used, so many of retraining and as many of monitoring; and what a run
             used that has a running execution.
         keep_champions: How many champions before the present one are needed.
+        keep_ancestors: How many generations of models that a needed version's trainer went on from are, too.
     """
     rows.serialize(connection, pipeline)
     connection.execute(_LOCK, {"key": lock_key(reuse_key(pipeline))})
@@ -113,6 +120,7 @@ def removable(
             "pipeline": pipeline,
             "versions": sorted(needed_versions(connection, pipeline, keep_champions=keep_champions)),
             "compared": list(_ONLY_COMPARED),
+            "keep_ancestors": keep_ancestors,
             "keep_runs": keep_runs,
             "since": since,
         },

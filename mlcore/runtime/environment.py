@@ -1,7 +1,7 @@
 """What was installed where a model was made: its environment lock, an artifact beside the model.
 
     environment/
-    ├── environment.json    Python, platform, linear algebra, the project's lock file, every distribution
+    ├── environment.json    commit, Python, platform, linear algebra, instructions, lock file, every distribution
     └── requirements.txt    the distributions, as pip and uv install them
 
 It is no part of the model's digest, or equal models of two machines would be two versions.
@@ -14,6 +14,7 @@ import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,29 @@ class Environment:
 
     Attributes:
         mlcore: Version of this library.
+        commit: Of its code, where that is a git checkout; empty where it is not. What was not committed is not told.
         python: Implementation and version, for instance ``CPython 3.11.9``.
         platform: System, processor family and C library.
         blas: The linear algebra libraries loaded: name, version, and the processor they chose their code for.
+        simd: The vector instructions that NumPy and Arrow use here: with others, the last bits of logarithms and sums
+            may be others.
         lock: Digest of the project's ``requirements.lock``; empty where there is none.
         distributions: Version by name of everything installed.
     """
 
     mlcore: str
+    commit: str
     python: str
     platform: str
     blas: tuple[str, ...]
+    simd: tuple[str, ...]
     lock: str
     distributions: Mapping[str, str]
 
     def to_document(self) -> dict[str, Json]:
         """For programs."""
-        return {**asdict(self), "blas": list(self.blas), "distributions": dict(self.distributions)}
+        lists: dict[str, Json] = {"blas": list(self.blas), "simd": list(self.simd)}
+        return {**asdict(self), **lists, "distributions": dict(self.distributions)}
 
     @classmethod
     def from_json(cls, data: bytes) -> Environment:
@@ -72,7 +79,7 @@ class Environment:
             document: dict[str, Any] = json.loads(data)
             known = {name.name: document[name.name] for name in fields(cls)}
             known["distributions"] = {str(name): str(found) for name, found in known["distributions"].items()}
-            return cls(**{**known, "blas": tuple(map(str, known["blas"]))})
+            return cls(**{**known, **{name: tuple(map(str, known[name])) for name in ("blas", "simd")}})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactCorrupt(f"an environment lock cannot be read: {quoted(str(error))}") from error
 
@@ -86,7 +93,7 @@ class Environment:
         own, others = asdict(self), asdict(other)
         found = [
             f"{name} {_told(own[name])}, {then} {_told(others[name])}"
-            for name in ("mlcore", "python", "platform", "blas")
+            for name in ("mlcore", "commit", "python", "platform", "blas", "simd")
             if own[name] != others[name]
         ]
         names = sorted(self.distributions.keys() | other.distributions.keys())
@@ -105,9 +112,11 @@ def present_environment(project: Path) -> Environment:
     lock = project / LOCK_FILE
     return Environment(
         mlcore=mlcore.__version__,
+        commit=commit_of(Path(mlcore.__file__).parents[1]),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         platform=" ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver()))),
         blas=_blas(),
+        simd=_simd(),
         lock=digest_file(lock) if lock.is_file() else "",
         distributions=_installed(),
     )
@@ -172,6 +181,52 @@ def _blas() -> tuple[str, ...]:
         if info.get("user_api") == "blas"
     )
     return tuple(sorted({" ".join(str(part) for part in parts if part) for parts in found}))
+
+
+def _simd() -> tuple[str, ...]:
+    import numpy as np
+    import pyarrow as pa
+
+    config: Any = np.show_config(mode="dicts")  # told of this processor, not of the one it was built on
+    extensions = config.get("SIMD Extensions", {})
+    groups = " ".join([*extensions.get("baseline", ()), *extensions.get("found", ())])
+    return f"numpy {groups}", f"arrow {pa.runtime_info().simd_level}"
+
+
+@cache
+def processor() -> str:
+    """What decides the last bits of floats where something runs: kind of processor, linear algebra, instructions.
+
+    What libraries are loaded makes no difference: it is the same before and after a model is fitted.
+    """
+    from threadpoolctl import threadpool_info
+
+    instructions = _simd()  # which loads NumPy, and that its linear algebra
+    kernels = {str(info["architecture"]) for info in threadpool_info() if info.get("architecture")}
+    return ", ".join([platform.machine(), *(f"blas for {name}" for name in sorted(kernels)), *instructions])
+
+
+def commit_of(folder: Path) -> str:
+    """The commit that a git checkout is at; empty where the folder is none. Git itself is not asked."""
+    git = folder / ".git"
+    try:
+        if git.is_file():  # of a worktree
+            git = folder / git.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        reference = head.partition("ref: ")[2]
+        return _resolved(git, reference) if reference else head
+    except (OSError, ValueError):
+        return ""
+
+
+def _resolved(git: Path, reference: str) -> str:
+    shared = git / "commondir"
+    common = git / shared.read_text(encoding="utf-8").strip() if shared.is_file() else git
+    loose = common / reference
+    if loose.is_file():
+        return loose.read_text(encoding="utf-8").strip()
+    lines = (common / "packed-refs").read_text(encoding="utf-8").splitlines()
+    return next((line.split(" ", 1)[0] for line in lines if line.endswith(f" {reference}")), "")
 
 
 def _told(value: Any) -> str:

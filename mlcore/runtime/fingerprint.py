@@ -11,6 +11,7 @@ import mlcore
 from mlcore.components.base import Component, SpanComponent
 from mlcore.core.digests import digest_bytes, digest_json
 from mlcore.core.types import Artifact, Json
+from mlcore.runtime.environment import processor
 
 _ROOT = Path(mlcore.__file__).parent
 MADE_BY = "made_by"
@@ -41,7 +42,15 @@ def _version(name: str) -> str | None:
 
 
 def made_by(component: Component | SpanComponent) -> dict[str, Json]:
-    """Digest of the code and versions of the libraries that decide a component's outputs."""
+    """What decides a component's outputs beside what it is told and reads: its code and libraries, and the processor.
+
+    The processor is no part of a fingerprint: what another one of the same installation made is reused.
+    """
+    return {**_made_of(component), "processor": processor()}
+
+
+def _made_of(component: Component | SpanComponent) -> dict[str, Json]:
+    """Digest of the code and versions of the libraries."""
     own_module = type(component).__module__.removeprefix("mlcore.")
     return {
         "code": code_digest((own_module, *component.code)),
@@ -54,7 +63,7 @@ def fingerprint(component: Component | SpanComponent, inputs: Mapping[str, Seque
     return digest_json(
         {
             "component": type(component).__name__,
-            **made_by(component),
+            **_made_of(component),
             "parameters": dict(component.parameters),
             "inputs": {key: [artifact.digest for artifact in artifacts] for key, artifacts in inputs.items()},
         }

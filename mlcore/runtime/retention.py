@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import update
-
 from mlcore.artifacts.store import ArtifactStore
 from mlcore.config.loader import find_pipeline, pipeline_names
 from mlcore.config.retention import Retention
-from mlcore.core.types import ArtifactState
 from mlcore.errors import ConfigError
+from mlcore.metadata.removals import remove
 from mlcore.metadata.store import MetadataStore
-from mlcore.metadata.tables import artifact
 from mlcore.registry.needed import Removable, removable
 from mlcore.runtime.gc import Garbage
 
@@ -31,7 +28,9 @@ def expire(
     dry_run: bool,
     now: datetime | None = None,
 ) -> tuple[Garbage, ...]:
-    """Remove what the policy does not keep and nothing needs; it stays recorded, DELETED, with its digest.
+    """Remove what the policy does not keep and nothing needs.
+
+    It stays recorded, DELETED, with its digest, with when it was removed, and by which policy.
 
     One transaction marks everything; then the files go. Whoever is killed in between leaves folders that no LIVE
     artifact lies in, which :func:`mlcore.runtime.gc.collect` removes.
@@ -50,18 +49,26 @@ def expire(
     since = (now or datetime.now(UTC)) - policy.max_age
     with metadata.begun() as connection:
         found = removable(
-            connection, pipeline, since=since, keep_runs=policy.keep_runs, keep_champions=policy.keep_champions
+            connection,
+            pipeline,
+            since=since,
+            keep_runs=policy.keep_runs,
+            keep_champions=policy.keep_champions,
+            keep_ancestors=policy.keep_ancestors,
         )
-        gone = [id_ for one in found for id_ in one.artifacts]
-        if gone and not dry_run:
-            connection.execute(
-                update(artifact).where(artifact.c.id.in_(gone)).values(state=ArtifactState.DELETED.value)
-            )
+        if not dry_run:
+            remove(connection, [id_ for one in found for id_ in one.artifacts], _said(policy))
     garbage = tuple(_garbage(artifacts, one) for one in found)
     if not dry_run:
         for one in garbage:
             artifacts.delete(one.uri)
     return garbage
+
+
+def _said(policy: Retention) -> str:
+    """For the record: what of each kind was kept then."""
+    kept = policy.model_dump(mode="json")
+    return "retention: " + ", ".join(f"{name} {value}" for name, value in kept.items())
 
 
 def _garbage(artifacts: ArtifactStore, one: Removable) -> Garbage:

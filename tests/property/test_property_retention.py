@@ -15,6 +15,7 @@ from mlcore.artifacts.store import ArtifactStore
 from mlcore.config.retention import Retention
 from mlcore.core.types import Artifact, ArtifactState, ArtifactType, NewArtifact, NewExecution
 from mlcore.errors import MetadataError, MlcoreError
+from mlcore.metadata.removals import find_removals
 from mlcore.metadata.store import MetadataStore, Publication
 from mlcore.registry.push import promote
 from mlcore.registry.records import Candidate
@@ -43,6 +44,7 @@ class History:
         self.registry = Registry(store)
         self.spans: dict[int, tuple[Artifact, Artifact]] = {}
         self.made_from: dict[int, list[int]] = {}
+        self.started_from: dict[int, int] = {}
         self.kept: dict[int, list[int]] = {}
 
     def make(self, component: str, run: str, inputs: dict[str, list[int]], **outputs: ArtifactType) -> list[Artifact]:
@@ -57,7 +59,7 @@ class History:
             news[name] = [NewArtifact(type=type_, uri=f"{prefix}/{name}", digest=digest, pipeline=self.pipeline)]
         (published,) = self.store.publish([Publication(execution_id=begun.id, outputs=news)])
         made = [artifact for found in published.values() for artifact in found]
-        read = [id_ for key, ids in inputs.items() if key != "baseline" for id_ in ids]
+        read = [id_ for key, ids in inputs.items() if key not in ("baseline", "champion") for id_ in ids]
         self.made_from |= {artifact.id: read for artifact in made}
         return made
 
@@ -72,15 +74,18 @@ class History:
     def state(self, id_: int) -> ArtifactState:
         return self.store.artifacts([id_])[0].state
 
-    def run(self, day: int, name: str) -> None:
-        """Three spans to a model, its evaluation beside the champion, and a push."""
+    def run(self, day: int, name: str, *, warm: bool = False) -> None:
+        """Three spans to a model, which may go on from the champion; its evaluation beside the champion, and a push."""
         spans = [self.span(number, name) for number in range(day, day + 3)]
         examples, statistics = ([one[index].id for one in spans] for index in (0, 1))
         gathered = NewExecution(component="ExampleGen", pipeline=self.pipeline, run=name, fingerprint=None)
         self.store.record_cached(gathered, {}, {"spans": examples})
         (schema,) = self.make("SchemaGen", name, {"statistics": statistics}, schema=ArtifactType.SCHEMA)
-        (model,) = self.make("Trainer", name, {"examples": examples}, model=ArtifactType.MODEL)
         champion = self.registry.champion(self.pipeline)
+        there = champion is not None and self.is_there(champion.artifact_id)
+        start = [champion.artifact_id] if champion and warm and there else []
+        (model,) = self.make("Trainer", name, {"examples": examples, "champion": start}, model=ArtifactType.MODEL)
+        self.started_from |= dict(zip([model.id], start, strict=False))
         inputs = {"model": [model.id], "examples": [examples[-1]]}
         baseline = [champion.artifact_id] if champion else []
         evaluation, blessing = self.make(
@@ -104,6 +109,9 @@ class History:
             version = promote(connection, candidate).version
         self.kept[version] = [model.id, evaluation.id, schema.id, push.id, blessing.id]
 
+    def is_there(self, id_: int) -> bool:
+        return self.state(id_) is ArtifactState.LIVE
+
     def act(self, kind: str, number: int) -> None:
         """Something that a person does; what is refused is refused."""
         acts = {
@@ -114,7 +122,7 @@ class History:
             "alias": lambda: self.registry.set_alias(self.pipeline, f"mine{number % 2}", number, actor="a", reason=""),
             "remove": lambda: self.registry.remove_alias(self.pipeline, f"mine{number % 2}", actor="a", reason=""),
             "die": self.die,
-            "gc": lambda: self.gc(Retention(keep_runs=number, keep_champions=1)),
+            "gc": lambda: self.gc(Retention(keep_runs=number, keep_champions=1, keep_ancestors=number % 3)),
         }
         with suppress(MlcoreError):
             acts[kind]()
@@ -128,13 +136,29 @@ class History:
     def gc(self, policy: Retention) -> None:
         expire(self.artifacts, self.store, self.pipeline, policy, dry_run=False, now=LATER)
 
-    def needed(self, keep_champions: int) -> set[int]:
-        """By hand: everything that the versions somebody may still ask for were made from."""
+    def needed(self, keep_champions: int, keep_ancestors: int) -> set[int]:
+        """By hand: everything that the versions somebody may still ask for were made from, and those they started from.
+
+        Of so many generations, as far as they are there: the oldest is taken as it is.
+        """
         versions = {*self.registry.aliases(self.pipeline).values(), *self.chain(keep_champions)}
         pin = self.registry.pinned(self.pipeline)
         versions |= {one.version for one in self.registry.pending(self.pipeline)} | ({pin.version} if pin else set())
-        todo = [id_ for version in versions & self.whole() for id_ in self.kept[version]]
         found: set[int] = set()
+        todo = {id_ for version in versions & self.whole() for id_ in self.kept[version]}
+        for generation in range(keep_ancestors + 1):
+            found |= todo
+            if generation and generation == keep_ancestors:
+                break
+            whole = self.upstream(todo)
+            found |= whole
+            todo = {self.started_from[id_] for id_ in whole if id_ in self.started_from}
+            todo = {id_ for id_ in todo if self.is_there(id_)} if keep_ancestors else set()
+        return {id_ for id_ in found if self.is_there(id_)}
+
+    def upstream(self, ids: set[int]) -> set[int]:
+        """These and everything that they were made from, but what a model started from."""
+        todo, found = list(ids), set()
         while todo:
             id_ = todo.pop()
             if id_ not in found:
@@ -144,7 +168,7 @@ class History:
 
     def whole(self) -> set[int]:
         """The versions that no gc took before they were needed (again)."""
-        return {number for number, ids in self.kept.items() if self.state(ids[0]) is ArtifactState.LIVE}
+        return {number for number, ids in self.kept.items() if self.is_there(ids[0])}
 
     def chain(self, keep_champions: int) -> list[int]:
         from mlcore.registry.rows import champion_reign
@@ -155,34 +179,40 @@ class History:
 
 ACTS = ["rollback", "promote", "pin", "unpin", "alias", "remove", "die", "gc"]
 STEPS = st.lists(
-    st.one_of(st.tuples(st.just("run"), st.integers(0, 9)), st.tuples(st.sampled_from(ACTS), st.integers(1, 5))),
+    st.one_of(
+        st.tuples(st.sampled_from(["run", "warm"]), st.integers(0, 9)),
+        st.tuples(st.sampled_from(ACTS), st.integers(1, 5)),
+    ),
     min_size=2,
     max_size=12,
 )
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(steps=STEPS, keep_runs=st.integers(1, 3), keep_champions=st.integers(1, 3))
+@given(steps=STEPS, keep_runs=st.integers(1, 3), keep_champions=st.integers(1, 3), keep_ancestors=st.integers(0, 3))
 def test_gc_keeps_what_is_needed_and_leaves_no_orphan(
     store: MetadataStore,
     tmp_path: Path,
     steps: list[tuple[str, int]],
     keep_runs: int,
     keep_champions: int,
+    keep_ancestors: int,
 ) -> None:
     """After any history: all that is needed is whole, all that is published has its files, no other folder is left,
 
-    what was removed is recorded as DELETED with its digest, the chain can be rolled back, and a second gc does nothing.
+    what was removed is recorded as DELETED with its digest, when and by which policy, the chain can be rolled back, and
+    a second gc does nothing.
     """
     history = History(store, tmp_path, f"p{next(NUMBERS)}")
     for index, (kind, number) in enumerate(steps):
-        if kind == "run":
-            history.run(number, f"run {index}")
+        if kind in ("run", "warm"):
+            history.run(number, f"run {index}", warm=kind == "warm")
         else:
             history.act(kind, number)
-    policy = Retention(keep_runs=keep_runs, keep_champions=keep_champions)
+    policy = Retention(keep_runs=keep_runs, keep_champions=keep_champions, keep_ancestors=keep_ancestors)
     given = (history.artifacts, store, history.pipeline, policy)
-    before, needed, whole = set(history.artifacts.prefixes()), history.needed(keep_champions), history.whole()
+    before, whole = set(history.artifacts.prefixes()), history.whole()
+    needed = history.needed(keep_champions, keep_ancestors)
     planned = expire(*given, dry_run=True, now=LATER)
     assert set(history.artifacts.prefixes()) == before
     assert expire(*given, dry_run=False, now=LATER) == planned
@@ -192,6 +222,8 @@ def test_gc_keeps_what_is_needed_and_leaves_no_orphan(
     for artifact in store.artifacts(sorted(needed)):
         assert artifact.state is ArtifactState.LIVE, (artifact, steps)
     folders = set()
+    with store.begun() as connection:
+        removals = find_removals(connection, sorted(history.made_from))
     for artifact in store.artifacts(sorted(history.made_from)):
         assert artifact.digest.startswith("sha256:")
         if artifact.state is ArtifactState.LIVE:
@@ -200,6 +232,8 @@ def test_gc_keeps_what_is_needed_and_leaves_no_orphan(
         else:
             assert artifact.state is ArtifactState.DELETED
             assert not history.artifacts.path(artifact.uri).exists()
+            assert "keep_ancestors" in removals.pop(artifact.id).reason
+    assert removals == {}
     assert set(history.artifacts.prefixes()) == folders
     assert expire(*given, dry_run=False, now=LATER) == ()
     pinned = history.registry.pinned(history.pipeline)
@@ -223,6 +257,32 @@ def test_what_is_recent_is_kept_whatever_else_is_said(store: MetadataStore, tmp_
     assert less < gone
     store.fail(begun.id, "over")
     assert {one.uri for one in expire(*given, Retention(keep_runs=1), dry_run=True, now=LATER)} <= gone
+
+
+def test_as_many_generations_are_kept_as_are_asked_for(store: MetadataStore, tmp_path: Path) -> None:
+    """Four models, each started from the one before; the last two are the champion and where a rollback goes.
+
+    Of what those started from the oldest generation is kept as it is, the others with what they were made from.
+    """
+    history = History(store, tmp_path, "p")
+    for day in (0, 3, 6, 10):
+        history.run(day, f"run {day}", warm=True)
+    models = [history.kept[version][0] for version in range(1, 5)]
+    examples = [history.spans[day][0].id for day in (0, 3, 6)]
+    assert [history.started_from.get(id_) for id_ in models] == [None, *models[:3]]
+
+    def gone(keep_ancestors: int) -> list[bool]:
+        policy = Retention(keep_runs=1, keep_champions=1, keep_ancestors=keep_ancestors)
+        garbage = expire(history.artifacts, store, "p", policy, dry_run=True, now=LATER)
+        removed = {one.uri for one in garbage}
+        found = store.artifacts([*models[:3], *examples])
+        uris = {artifact.id: artifact.uri.rsplit("/", 1)[0] for artifact in found}
+        return [uris[id_] in removed for id_ in (*models[:3], *examples)]
+
+    assert gone(0) == [True, True, False, True, True, False]
+    assert gone(1) == [True, False, False, True, True, False]
+    assert gone(2) == [False, False, False, True, False, False]
+    assert gone(3) == [False] * 6
 
 
 def test_what_was_removed_cannot_be_reused(store: MetadataStore, tmp_path: Path) -> None:
