@@ -24,6 +24,7 @@ COMMANDS = {
     "transform": "transform",
     "evaluate": "evaluate",
     "mlflow": "mlflow",
+    "lineage": "lineage",
     "gc": "gc",
     "db": "db",
     "up": "platform",

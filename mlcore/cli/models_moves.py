@@ -140,17 +140,22 @@ def moving(pipeline: str) -> Iterator[Session]:
 
 
 def _mirror(path: Path) -> None:
-    """Where a file speaks of MLflow: a file that is wrong keeps nobody from moving an alias."""
+    """Where a file speaks of MLflow or lineage: a file that is wrong keeps nobody from moving an alias."""
     platform = path.parent.parent / "platform.yaml"
-    if not any(b"mlflow" in file.read_bytes() for file in (path, platform) if file.is_file()):
+    said = b"".join(file.read_bytes() for file in (path, platform) if file.is_file())
+    if b"mlflow" not in said and b"lineage" not in said:
         return
+    from mlcore.cli.lineage import tell_later
     from mlcore.cli.mlflow import mirror_later
     from mlcore.config.loader import load_pipeline
 
     try:
-        mirror_later(load_pipeline(path), settings().home)
+        config = load_pipeline(path)
     except ConfigError as error:
         notes.print(f"done, and not mirrored: {error}", markup=False, highlight=False, soft_wrap=True)
+        return
+    mirror_later(config, settings().home)
+    tell_later(config, settings().home)
 
 
 def _moved(pipeline: str, before: ModelVersion | None, after: ModelVersion, *, as_json: bool) -> None:

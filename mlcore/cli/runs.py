@@ -28,6 +28,7 @@ from mlcore.runtime import history
 from mlcore.runtime.graphs.graph import Graph
 from mlcore.runtime.graphs.monitoring import monitoring_graph
 from mlcore.runtime.graphs.retraining import retraining_graph
+from mlcore.runtime.interop.courier import telling
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
 
@@ -103,7 +104,7 @@ def _run(pipeline: str, graph: Graph, request: RunRequest) -> None:
     config = find_pipeline(settings().pipelines, pipeline)
     with session() as stores:
         try:
-            with LiveRun(graph, request) as live:
+            with telling(stores, config, settings().home), LiveRun(graph, request) as live:
                 run_graph(stores, config, graph, request=request, observer=live)
         finally:
             mirror_after(config)  # a run that failed, too

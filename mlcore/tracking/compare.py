@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlcore.artifacts.digests import digest_folder
+from mlcore.core.temporary import temporary_folder
 from mlcore.errors import quoted
 from mlcore.tracking.files import local
 from mlcore.tracking.models import FILES
@@ -33,7 +33,7 @@ def run_differences(server: MlflowServer, run: TrackedRun, held: Any, parent: st
     yield from _values("metric", _numbers(server, run, held), _own_numbers(run), extras=run.whole)
     yield from _dataset_differences(run, held)
     for place, folder in run.folders.items():
-        with local(folder) as own, tempfile.TemporaryDirectory(prefix="mlcore-tracking-") as scratch:
+        with local(folder) as own, temporary_folder("tracking") as scratch:
             if not _is_there(server, held, place):
                 yield f"files {place} are not there"
             elif digest_folder(_fetched(server, held, place, scratch)) != digest_folder(own):
@@ -47,9 +47,11 @@ def version_differences(server: MlflowServer, held: Any, digest: str) -> Iterato
     if not held.model_id:
         return  # collected before it could be mirrored
     model = server.client.get_logged_model(held.model_id)
-    with tempfile.TemporaryDirectory(prefix="mlcore-tracking-") as scratch:
+    with temporary_folder("tracking") as scratch:
         folder = Path(
-            download_artifacts(artifact_uri=model.artifact_location, dst_path=scratch, tracking_uri=server.names.uri)
+            download_artifacts(
+                artifact_uri=model.artifact_location, dst_path=str(scratch), tracking_uri=server.names.uri
+            )
         )
         if digest_folder(folder) != held.tags.get(FILES):
             yield "its files are not those that were uploaded"
@@ -97,5 +99,5 @@ def _is_there(server: MlflowServer, held: Any, place: str) -> bool:
     return bool(server.client.list_artifacts(held.info.run_id, place))
 
 
-def _fetched(server: MlflowServer, held: Any, place: str, scratch: str) -> Path:
-    return Path(server.client.download_artifacts(held.info.run_id, place, scratch))
+def _fetched(server: MlflowServer, held: Any, place: str, scratch: Path) -> Path:
+    return Path(server.client.download_artifacts(held.info.run_id, place, str(scratch)))

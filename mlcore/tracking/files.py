@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mlcore.artifacts.digests import files_below, relative_name
+from mlcore.core.temporary import temporary_folder
 
 
 @contextmanager
@@ -16,9 +16,9 @@ def local(folder: Path) -> Iterator[Path]:
     if _is_of_this_machine(folder):
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="mlcore-tracking-") as scratch:
-        copy_files(folder, Path(scratch))
-        yield Path(scratch)
+    with temporary_folder("tracking") as scratch:
+        copy_files(folder, scratch)
+        yield scratch
 
 
 def copy_files(folder: Path, target: Path) -> None:

@@ -100,11 +100,12 @@ def newest(executions: Sequence[Execution]) -> tuple[Execution, ...]:
 
     What gathers spans does not say its node: it is called as its component.
     """
-    known = {_node(one): one for one in sorted(executions, key=lambda one: one.id)}
+    known = {node_of(one): one for one in sorted(executions, key=lambda one: one.id)}
     return tuple(sorted(known.values(), key=lambda one: one.id))
 
 
-def _node(execution: Execution) -> str:
+def node_of(execution: Execution) -> str:
+    """The node that an execution is of; one that says none is called as its component."""
     named = execution.origin.get("node")
     return str(named) if named else _CAPITAL.sub("_", execution.component).lower()
 
@@ -162,7 +163,7 @@ def _run(facts: RunFacts, *, several: bool) -> TrackedRun:
 
 
 def _candidate(facts: RunFacts, run: TrackedRun, trainer: Execution) -> TrackedRun:
-    node = _node(trainer)
+    node = node_of(trainer)
     name = node.removeprefix("trainer_")
     status = {ExecutionState.FAILED: RunStatus.FAILED, ExecutionState.CANCELED: RunStatus.KILLED}.get(
         trainer.state, RunStatus.RUNNING if trainer.finished_at is None else RunStatus.FINISHED
@@ -208,7 +209,7 @@ def _folders(facts: RunFacts, executions: Sequence[Execution]) -> tuple[dict[str
     found: dict[str, Path] = {}
     whole = True
     for execution in executions:
-        node = _node(execution)
+        node = node_of(execution)
         for key, artifacts in sorted(facts.outputs.get(execution.id, {}).items()):
             for artifact in artifacts:
                 if artifact.type not in SHOWN:

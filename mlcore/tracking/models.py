@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlcore.artifacts.digests import digest_folder
+from mlcore.core.temporary import temporary_folder
 from mlcore.tracking.flavour import Ids
 from mlcore.tracking.server import MlflowServer
 
@@ -115,11 +115,11 @@ def _logged(server: MlflowServer, version: NewVersion) -> Any:
     if model.status == "READY":
         return model
     assert version.write is not None
-    with tempfile.TemporaryDirectory(prefix="mlcore-tracking-") as scratch:
+    with temporary_folder("tracking") as scratch:
         ids = Ids(model_id=model.model_id, run_id=version.run_id, location=model.artifact_location)
-        version.write(Path(scratch), ids)
-        client.log_model_artifacts(model.model_id, scratch)
-        client.set_logged_model_tags(model.model_id, {FILES: digest_folder(Path(scratch))})
+        version.write(scratch, ids)
+        client.log_model_artifacts(model.model_id, str(scratch))
+        client.set_logged_model_tags(model.model_id, {FILES: digest_folder(scratch)})
     return client.finalize_logged_model(model.model_id, "READY")
 
 

@@ -10,7 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, make_url, text
 from support.stores import push
 
-import mlcore.metadata.registry_tables  # noqa: F401 - registers its tables
+import mlcore.metadata.delivery_tables
+import mlcore.metadata.registry_tables  # noqa: F401 - both register their tables
 from mlcore.errors import MetadataError
 from mlcore.metadata.engine import connect_engine
 from mlcore.metadata.migrate import VERSION_TABLE, _config, migrate

@@ -1,0 +1,30 @@
+"""The tables that say which lineage events which destination has taken."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Table, Text, func
+
+from mlcore.metadata.tables import metadata
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("pipeline", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),  # execution or move
+    Column("subject_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("refused", Text),  # why the destination will never take it; none: it has
+    Column("delivered_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("subject IN ('execution', 'move')", name="subject_known"),
+)
+"""One row an event; of subjects that are wholly delivered and below the mark there are none."""
+delivery_mark = Table(
+    "delivery_mark",
+    metadata,
+    Column("pipeline", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("below", BigInteger, nullable=False),
+)
+"""Up to this id everything of a pipeline is delivered."""
