@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.models_publish import publish_after
 from mlcore.config.files import pipeline_file
 from mlcore.errors import ConfigError
 
@@ -132,10 +133,11 @@ def remove_alias(
 
 @contextmanager
 def moving(pipeline: str) -> Iterator[Session]:
-    """The stores, for something that moves an alias of a pipeline; its mirror is told afterwards, out of the way."""
+    """The stores, for something that moves an alias of a pipeline; what follows the aliases is brought level then."""
     path = pipeline_file(settings().pipelines, pipeline)
     with session() as stores:
         yield stores
+        publish_after(path, stores)
         _mirror(path)
 
 

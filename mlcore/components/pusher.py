@@ -36,7 +36,7 @@ class Pusher(Component):
         "approval": ArtifactType.BLESSING,
     }
     outputs = {"push": ArtifactType.PUSHED_MODEL}
-    code = ("deployment", "registry", "evaluation.blessing")
+    code = ("deployment.push", "registry", "evaluation.blessing")
 
     @property
     def parameters(self) -> Mapping[str, Json]:

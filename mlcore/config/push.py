@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mlcore.config.destinations import DestinationConfig, FolderConfig
 from mlcore.config.fields import ByteSize, Duration, Section
 
 
@@ -25,3 +26,13 @@ class Push(Section):
         default=timedelta(days=7), description="Under Airflow: no answer by then means no; a run waits so long"
     )
     infra: Infra = Infra()
+    destinations: tuple[DestinationConfig, ...] = Field(
+        default=(), description="What follows the registry's aliases: folders and buckets that servers watch, your own"
+    )
+
+    @model_validator(mode="after")
+    def _places_differ(self) -> Push:
+        urls = [one.url.rstrip("/") for one in self.destinations if isinstance(one, FolderConfig)]
+        if len(set(urls)) < len(urls):
+            raise ValueError("destinations: two of them are one folder; name both aliases in one of them")
+        return self
