@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.stores import new_artifact, new_execution
 
+from mlcore.core.window import Span
 from mlcore.metadata.store import MetadataStore, Publication
 
 
@@ -18,6 +21,7 @@ def store(database_url: str) -> Iterator[MetadataStore]:
     opened.close()
 
 
+DAY = Span(start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=1))
 Step = tuple[list[int], int]
 """Which of the artifacts so far an execution reads, and how many it makes."""
 
@@ -31,7 +35,10 @@ def build(store: MetadataStore, steps: list[Step]) -> tuple[list[int], list[tupl
     for reads, makes in steps:
         inputs = sorted({artifacts[index % len(artifacts)] for index in reads}) if artifacts else []
         begun = store.begin(new_execution(), {"in": inputs})
-        made = [new_artifact(f"{begun.id}/{index}") for index in range(makes)]
+        made = [
+            replace(new_artifact(f"{begun.id}/{index}"), span=[None, DAY][index % 2], properties={"index": [index]})
+            for index in range(makes)
+        ]
         (published,) = store.publish([Publication(execution_id=begun.id, outputs={"out": made})])
         outputs = [artifact.id for artifact in published["out"]]
         store.record_cached(new_execution(run="again"), {"in": inputs}, {"out": outputs})
@@ -71,6 +78,7 @@ def test_lineage_is_what_can_be_reached(
             id_: depth for id_, depth in walk(executions, start, direction).items() if most is None or depth <= most
         }
         assert {node.artifact.id: node.depth for node in nodes} == expected
+        assert tuple(node.artifact for node in nodes) == store.artifacts([node.artifact.id for node in nodes])
         assert [(node.depth, node.artifact.id) for node in nodes] == sorted((n.depth, n.artifact.id) for n in nodes)
         sides = {id_: inputs if direction == "up" else outputs for id_, inputs, outputs in executions}
         assert all(node.artifact.id in sides[node.execution_id] for node in nodes)
