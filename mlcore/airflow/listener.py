@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _senders: list[subprocess.Popen[bytes]] = []
-_mirrors: dict[str, list[subprocess.Popen[bytes]]] = {}
+_mirrors: dict[tuple[str, str], list[subprocess.Popen[bytes]]] = {}
 _MAX_SENDERS = 2
 """One that sends and one that waits for it: the second sees whatever is written before it starts to look."""
 
@@ -56,7 +57,7 @@ def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
 
 
 def _mirror(dag_run: DagRun) -> None:
-    """Start a process that mirrors the run's pipeline, where it is mirrored and none is about to look.
+    """Start processes that mirror the run's pipeline and tell its lineage, where they are to and none is about to look.
 
     That is also the pipeline that somebody moved an alias of.
     """
@@ -65,15 +66,22 @@ def _mirror(dag_run: DagRun) -> None:
         pipeline = pipeline_of(dag_run.dag_id, settings)
         if pipeline is None and dag_run.dag_id.startswith(ACTION_PREFIX):
             pipeline = pipeline_of(str((dag_run.conf or {}).get("pipeline", "")), settings)
-        tracking = find_pipeline(settings.pipelines, pipeline).tracking if pipeline else None
-        if pipeline is None or tracking is None or tracking.mlflow is None:
+        if pipeline is None:
             return
-        mirrors = _mirrors.setdefault(pipeline, [])
-        mirrors[:] = [mirror for mirror in mirrors if mirror.poll() is None]
-        if len(mirrors) < _MAX_SENDERS:
-            mirrors.append(start_mirror(pipeline, seconds=tracking.mlflow.max_wait.total_seconds()))
+        config = find_pipeline(settings.pipelines, pipeline)
+        if config.tracking is not None and config.tracking.mlflow is not None:
+            _start(pipeline, "mlflow", config.tracking.mlflow.max_wait)
+        if config.lineage is not None:
+            _start(pipeline, "lineage", config.lineage.max_wait)
     except Exception:
         _LOG.exception("run %s of %s is not mirrored yet", dag_run.run_id, dag_run.dag_id)
+
+
+def _start(pipeline: str, noun: str, max_wait: timedelta) -> None:
+    mirrors = _mirrors.setdefault((pipeline, noun), [])
+    mirrors[:] = [mirror for mirror in mirrors if mirror.poll() is None]
+    if len(mirrors) < _MAX_SENDERS:
+        mirrors.append(start_mirror(pipeline, noun=noun, seconds=max_wait.total_seconds()))
 
 
 @hookimpl  # type: ignore[untyped-decorator] # Airflow is untyped to mypy

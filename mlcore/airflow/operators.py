@@ -66,16 +66,19 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
 
     def execute(self, context: Context) -> int:
         """Run the node, or reuse what an equal execution made."""
+        from mlcore.runtime.interop.courier import telling
         from mlcore.runtime.launch import launch
         from mlcore.runtime.logs import install_record_factory
         from mlcore.runtime.session import open_session
 
         install_record_factory()
         upstream = {name: execution_id(context, name) for name in self.graph[self.node_name].upstream}
+        settings = Settings.from_environ(os.environ)
         with airflow_errors(self.config), open_session(Settings.from_environ(os.environ)) as session:
             request = self._request(session, airflow_run(context))
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
-            result = launch(session, self.config, self.graph, self.node_name, request=request, upstream=upstream)
+            with telling(session, self.config, settings.home):
+                result = launch(session, self.config, self.graph, self.node_name, request=request, upstream=upstream)
         return result.execution_id
 
     def _request(self, session: Session, run: AirflowRun) -> RunRequest:
@@ -145,6 +148,8 @@ def airflow_run(context: Context) -> AirflowRun:
         params=dict(context["params"]),
         task_id=instance.task_id,
         try_number=instance.try_number,
+        moment=dag_run.logical_date or dag_run.run_after,
+        clear_number=getattr(dag_run, "clear_number", 0) or 0,
     )
 
 

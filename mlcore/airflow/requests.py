@@ -10,7 +10,7 @@ from mlcore.airflow.naming import run_name
 from mlcore.config.fields import parse_length
 from mlcore.core.request import RunRequest
 from mlcore.core.types import GraphKind, Json
-from mlcore.core.window import Grain, parse_moment, utc
+from mlcore.core.window import Grain, iso, parse_moment, utc
 from mlcore.errors import ConfigError, WindowError, quoted
 
 _INTERVAL_RUNS = ("scheduled", "backfill")
@@ -25,6 +25,7 @@ class AirflowRun:
         data_interval_end: End of the run's data interval; manual and asset-triggered runs may have none.
         params: The run's parameters, as the DAG declares them and the trigger form or ``conf`` set them.
         task_id: The task that asks, with its try, for the record.
+        moment: The run's logical date, or when it may start; with ``clear_number`` what other tools know the run by.
     """
 
     dag_id: str
@@ -34,12 +35,16 @@ class AirflowRun:
     params: Mapping[str, Json] = field(default_factory=dict)
     task_id: str = ""
     try_number: int = 1
+    moment: datetime | None = None
+    clear_number: int = 0
 
     @property
     def origin(self) -> dict[str, Json]:
         """Where an execution ran, and what asked for it: kept with it in the metadata store."""
         report = self.params.get("report")
-        asked = {} if report is None else {"report": report}
+        asked: dict[str, Json] = {} if report is None else {"report": report}
+        if self.moment is not None:
+            asked |= {"run_moment": iso(self.moment), "clear_number": self.clear_number}
         names: dict[str, Json] = {"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id}
         return {**names, "try_number": self.try_number, **asked}
 

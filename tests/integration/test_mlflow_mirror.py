@@ -324,7 +324,7 @@ def test_a_run_of_airflow_is_mirrored_by_a_process_of_its_own(ran: Project, monk
     Mirrored(ran, "")
     for run in (ended, moved, ended):
         listener.on_dag_run_success(run, "")
-    processes = listener._mirrors.pop("tiny")
+    processes = listener._mirrors.pop(("tiny", "mlflow"))
     assert len(processes) == 2  # one that looks, and one that sees what came while it did
     assert [process.wait(120) for process in processes] == [1, 1]
 

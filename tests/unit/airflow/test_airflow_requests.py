@@ -88,3 +88,12 @@ def test_a_moment_in_another_zone_is_the_same_moment():
     """Intervals with any offset resolve to UTC."""
     end = datetime(2013, 3, 11, 8, tzinfo=timezone(timedelta(hours=2)))
     assert resolve_as_of(a_run(end=end)) == END
+
+
+def test_the_origin_says_what_other_tools_know_the_run_by():
+    """Its moment and how often it was cleared: OpenLineage's id of a run follows from them."""
+    run = AirflowRun(
+        dag_id="flights", run_id="r1", run_type="manual", data_interval_end=END, moment=END, clear_number=2
+    )
+    assert run.origin["run_moment"] == "2013-03-11T06:00:00Z"
+    assert run.origin["clear_number"] == 2
