@@ -227,7 +227,7 @@ class GarbageOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped 
             stores = (session.artifacts, session.metadata)
             found = [
                 *expire_all(*stores, settings.pipelines, dry_run=True),
-                *collect(*stores, dry_run=True, scratch=session.scratch),
+                *collect(*stores, dry_run=True, scratch=session.scratch, working=session.working),
             ]
         for one in found[:_SHOWN]:
             _LOG.info("would remove %s (%d bytes): %s", one.uri, one.size_bytes, one.reason)

@@ -61,5 +61,5 @@ def _collect(stores: Session, pipeline: str | None, *, dry_run: bool) -> list[Ga
     policies = settings().pipelines
     return [
         *expire_all(stores.artifacts, stores.metadata, policies, only=pipeline, dry_run=dry_run),
-        *collect(stores.artifacts, stores.metadata, dry_run=dry_run, scratch=stores.scratch),
+        *collect(stores.artifacts, stores.metadata, dry_run=dry_run, scratch=stores.scratch, working=stores.working),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlcore.components.base import Component, Inputs, Output, Outputs, Payload
 from mlcore.components.trainer import Trainer
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.temporary import temporary_folder
 from mlcore.core.types import ArtifactType, Json
 from mlcore.core.window import held_back
 from mlcore.errors import DataError
@@ -64,7 +64,7 @@ class Backtest(Component):
         from mlcore.transform.graph import write_graph
 
         fitted, judged = divided(self.config, inputs["examples"])
-        with tempfile.TemporaryDirectory(prefix="mlcore-backtest-") as folder:
+        with temporary_folder("backtest") as folder:
             graph, model = Path(folder, "transform_graph"), Path(folder, "model")
             graph.mkdir()
             model.mkdir()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +22,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlcore.core.temporary import temporary_folder
 from mlcore.deployment.probe import BATCH_FILE, ERROR_FILE, LOGGED_FILE, REPORT_FILE, SCORES_FILE, SINGLE_FILE
 from mlcore.errors import quoted
 
@@ -116,16 +115,13 @@ def load_apart(subject: Subject, limits: Limits) -> Unloadable | None:
     Returns:
         Why it could not be loaded; nothing where it could.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="mlcore-infra-"))
-    try:
+    with temporary_folder("infra") as scratch:
         _write_job(scratch, subject, limits, requests=None)
         failure = _run(scratch, limits)
         raised = _told(scratch / ERROR_FILE)
         if not failure:
             return None
         return Unloadable(error=raised.get("type", ""), what=raised.get("what") or failure)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def validate_infra(
@@ -144,8 +140,7 @@ def validate_infra(
         limits: What it may take.
         logged: Requests that were served before; asked all at once.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="mlcore-infra-"))
-    try:
+    with temporary_folder("infra") as scratch:
         size = sum(file.stat().st_size for file in subject.folder.rglob("*") if file.is_file())
         pq.write_table(requests, scratch / "requests.parquet")
         if logged is not None:
@@ -157,8 +152,6 @@ def validate_infra(
             return InfraVerdict(blessed=False, reasons=(f"blocked: {failure}",), measurements={"size_bytes": size})
         expected = [answers(requests)] if logged is None else [answers(requests), answers(logged)]
         return _judge(scratch, expected, size, limits)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _write_job(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from mlcore.artifacts.blocks import blocks_below
 from mlcore.artifacts.store import ArtifactStore, execution_of
 from mlcore.components.merging import CODE
+from mlcore.core.temporary import abandoned
 from mlcore.core.types import ArtifactState, ArtifactType
 from mlcore.metadata.store import MetadataStore
 from mlcore.runtime.fingerprint import code_digest
@@ -41,6 +42,7 @@ def collect(
     dry_run: bool,
     min_age_seconds: float = DEFAULT_MIN_AGE_SECONDS,
     scratch: Path | None = None,
+    working: Sequence[Path] = (),
 ) -> tuple[Garbage, ...]:
     """Remove the folders that no LIVE artifact lies in and no running execution writes to, and stale blocks of spans.
 
@@ -53,6 +55,7 @@ def collect(
         dry_run: Say what would be removed, and remove and close nothing.
         min_age_seconds: Executions that began later are left alone.
         scratch: Where work that was not ended keeps what another attempt can use: that of a week ago goes, too.
+        working: Where folders are made for the time of a piece of work: those that killed processes left go.
 
     Raises:
         ArtifactError: A folder cannot be removed.
@@ -78,7 +81,16 @@ def collect(
     if not dry_run:
         for garbage in found:
             artifacts.delete(garbage.uri)
-    return (*found, *_scratch(scratch, dry_run=dry_run))
+    places = working if scratch is None else (*working, scratch)
+    return (*found, *_abandoned(places, min_age_seconds, dry_run=dry_run), *_scratch(scratch, dry_run=dry_run))
+
+
+def _abandoned(places: Sequence[Path], min_age_seconds: float, *, dry_run: bool) -> Iterator[Garbage]:
+    for folder in (left for place in places for left in abandoned(place, min_age_seconds=min_age_seconds)):
+        size_bytes = sum(file.lstat().st_size for file in folder.rglob("*"))
+        yield Garbage(uri=str(folder), size_bytes=size_bytes, reason="whoever worked here was killed")
+        if not dry_run:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _scratch(folder: Path | None, *, dry_run: bool) -> Iterator[Garbage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from mlcore.config.settings import Settings
 from mlcore.errors import MetadataUnavailable
 from mlcore.metadata.store import MetadataStore
 from mlcore.registry.store import Registry
+
+UNDATED = "undated"
+"""The folder in a pipeline's extracts for rows that are of no span."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +35,12 @@ class Session:
     extracts: Path
     scratch: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def working(self) -> tuple[Path, ...]:
+        """Where folders are made for the time of a piece of work."""
+        extracts = sorted(path for path in self.extracts.glob("*") if path.is_dir())
+        return (Path(tempfile.gettempdir()), *extracts, *(path / UNDATED for path in extracts))
 
 
 @contextmanager

@@ -6,14 +6,15 @@ import atexit
 import json
 import logging
 import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
+from mlcore.core.temporary import temporary_folder
 from mlcore.errors import ConfigError, NoChampion
+from mlcore.registry.names import CHAMPION
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -72,10 +73,10 @@ def serve(choices: Choices) -> None:
     import uvicorn
 
     choices.check()
-    with tempfile.TemporaryDirectory(prefix="mlcore-serving-") as shared:
+    with temporary_folder("serving") as shared:
         os.environ.update({CHOICES: json.dumps(asdict(choices)), **dict.fromkeys(_THREADS, "1")})
         if choices.workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
         uvicorn.run(
             "mlcore.serving.process:worker",
             factory=True,
@@ -123,5 +124,12 @@ def worker() -> FastAPI:
         )
     limits = Limits(body_bytes=choices.body_bytes, waiting_rows=choices.waiting_rows)
     return create_app(
-        models, metrics, limits=limits, tokens=choices.tokens, log=log, refresh_seconds=choices.refresh_seconds
+        models,
+        metrics,
+        limits=limits,
+        tokens=choices.tokens,
+        log=log,
+        refresh_seconds=choices.refresh_seconds,
+        rollout=config.push.rollout if choices.model == CHAMPION else None,
+        key=config.data.key,
     )

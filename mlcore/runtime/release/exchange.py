@@ -10,10 +10,8 @@ lineage.json    the data it was made from, by span and digest, and the component
 
 from __future__ import annotations
 
-import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +21,7 @@ from sqlalchemy import Connection, select
 from mlcore.artifacts.digests import digest_folder, files_below, relative_name
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import canonical_json
+from mlcore.core.temporary import temporary_folder
 from mlcore.core.types import Artifact, ArtifactType, EventType, Json, NewArtifact, NewExecution
 from mlcore.core.window import iso, parse_moment
 from mlcore.deployment.archive import (
@@ -200,7 +199,8 @@ def import_version(
         if trusted:
             signed_by.append(_signer(trusted, manifest, signature, path))
 
-    with _scratch(session) as folder:
+    session.scratch.mkdir(parents=True, exist_ok=True)
+    with temporary_folder("import", within=session.scratch) as folder:
         manifest = unpack(path, folder, most_bytes=most_bytes, verify=verify)
         about = _checked(manifest, folder, path)
         config = find(about["pipeline"])
@@ -377,13 +377,3 @@ def _candidate(
         ),
         evidence=origin,
     )
-
-
-@contextmanager
-def _scratch(session: Session) -> Iterator[Path]:
-    folder = session.scratch / f"import-{secrets.token_hex(6)}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,9 +23,10 @@ from typing import TYPE_CHECKING
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.sources import PostgresSource
 from mlcore.core.digests import digest_json
+from mlcore.core.temporary import temporary_folder
 from mlcore.core.types import Json
 from mlcore.core.window import EPOCH, Span, iso
-from mlcore.runtime.session import Session
+from mlcore.runtime.session import UNDATED, Session
 from mlcore.runtime.sources.files import Absent, Found, file_stamp
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mlcore.ingest.postgres.survey import Survey
 
 _LOG = logging.getLogger(__name__)
-_UNDATED = "undated"
 _SUPERSEDED_SECONDS = 86_400.0
 """So long a file is kept after its span changed: a run that is under way may still read it."""
 
@@ -73,7 +72,7 @@ def find_extracts(session: Session, config: PipelineConfig, spans: Sequence[Span
 
 def undated_folder(session: Session, pipeline: str) -> Path:
     """Where the quarantine of the rows lies that are of no span; there is none where there are no such rows."""
-    return session.extracts / pipeline / _UNDATED
+    return session.extracts / pipeline / UNDATED
 
 
 def _keep_undated(config: PipelineConfig, request: Request, folder: Path, counted: Survey) -> None:
@@ -81,7 +80,7 @@ def _keep_undated(config: PipelineConfig, request: Request, folder: Path, counte
     from mlcore.ingest.postgres.undated import extract_undated
     from mlcore.ingest.quarantine import FILE_NAME
 
-    kept = folder / _UNDATED
+    kept = folder / UNDATED
     if not counted.undated:
         shutil.rmtree(kept, ignore_errors=True)
         return
@@ -92,11 +91,11 @@ def _keep_undated(config: PipelineConfig, request: Request, folder: Path, counte
     if facts.is_file() and (kept / FILE_NAME).is_file() and json.loads(facts.read_text(encoding="utf-8")) == wanted:
         return
     kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept, prefix="reading-") as temporary:
-        extract_undated(request, Path(temporary))
-        (Path(temporary) / facts.name).write_text(json.dumps(wanted), encoding="utf-8")
+    with temporary_folder("reading", within=kept) as temporary:
+        extract_undated(request, temporary)
+        (temporary / facts.name).write_text(json.dumps(wanted), encoding="utf-8")
         for file in (FILE_NAME, facts.name):
-            (Path(temporary) / file).replace(kept / file)
+            (temporary / file).replace(kept / file)
 
 
 def _request(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> Request:
@@ -131,8 +130,8 @@ def _read(request: Request, folder: Path, stale: Mapping[Span, _Facts]) -> dict[
 
     folder.mkdir(parents=True, exist_ok=True)
     read: dict[Span, _Facts] = {}
-    with tempfile.TemporaryDirectory(dir=folder, prefix="reading-") as temporary:
-        result = extract(replace(request, spans=tuple(stale)), Path(temporary) / "spans")
+    with temporary_folder("reading", within=folder) as temporary:
+        result = extract(replace(request, spans=tuple(stale)), temporary / "spans")
         for staged in result.spans:
             name = f"{staged.span.label}-{staged.digest.removeprefix('sha256:')[:12]}.arrow"
             if not (folder / name).is_file():
