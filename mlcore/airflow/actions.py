@@ -23,9 +23,10 @@ from airflow.sdk.exceptions import AirflowFailException
 from mlcore.airflow.dags import TAG
 from mlcore.airflow.naming import ACTION_PREFIX
 from mlcore.airflow.operators import airflow_run
-from mlcore.config.loader import pipeline_names
+from mlcore.airflow.requests import AirflowRun
+from mlcore.config.loader import find_pipeline, pipeline_names
 from mlcore.config.settings import Settings
-from mlcore.errors import MlcoreError
+from mlcore.errors import DestinationError, MlcoreError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -71,6 +72,18 @@ def _pin(session: Session, act: Act) -> int:
 
 def _unpin(session: Session, act: Act) -> int:
     return session.registry.unpin(act.pipeline, actor=act.actor, reason=act.reason).version
+
+
+def _publish(session: Session, act: Act) -> int:
+    from mlcore.runtime.release.following import level
+
+    config = find_pipeline(Settings.from_environ(os.environ).pipelines, act.pipeline)
+    behind = [f"{one.place}: {one.error}" for one in level(session, config) if one.error]
+    if behind:
+        raise DestinationError(
+            "not level with the registry yet: " + "; ".join(behind), next_step="see why, and trigger this again"
+        )
+    return session.registry.find(act.pipeline).version
 
 
 def _approve(session: Session, act: Act) -> int:
@@ -136,6 +149,11 @@ ACTIONS = {
         doc="Say yes to a version that waits for approval, which becomes the champion.", run=_approve, version=True
     ),
     "reject": _Action(doc="Say no to a version that waits for approval.", run=_reject, version=True),
+    "publish": _Action(
+        doc="Bring the push destinations of a pipeline level with the registry. Every move of an alias does so by"
+        " itself; this does it again where one could not be reached.",
+        run=_publish,
+    ),
 }
 GC_DAG = f"{ACTION_PREFIX}gc_dry_run"
 _GC_DOC = "Show in the task's log what `mlcore gc --yes` would remove. Nothing is removed."
@@ -209,8 +227,23 @@ class RegistryOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped
         act = _act(context)
         with _failing(), open_session(Settings.from_environ(os.environ)) as session:
             version = ACTIONS[self.action].run(session, act)
+            if self.action != "publish":
+                _follow(session, act.pipeline, airflow_run(context))
         _LOG.info("%s of %s by %s: version %d", self.action, act.pipeline, act.actor, version)
         return version
+
+
+def _follow(session: Session, pipeline: str, run: AirflowRun) -> None:
+    """Bring what follows the aliases level; what is done is done, whatever comes of that."""
+    from mlcore.airflow.behind import alert_behind
+    from mlcore.runtime.release.following import level_after
+
+    try:
+        config = find_pipeline(Settings.from_environ(os.environ).pipelines, pipeline)
+    except MlcoreError as error:
+        _LOG.warning("done, and not published: %s", error)
+        return
+    alert_behind(config, run, [f"{one.place}: {one.error}" for one in level_after(session, config)])
 
 
 class GarbageOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped to mypy

@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import (
     DagRunTriggerException,
 )
 
+from mlcore.airflow.behind import alert_behind
 from mlcore.airflow.naming import RETRAIN_PREFIX, run_name
 from mlcore.airflow.requests import AirflowRun, resolve_request
 from mlcore.config.pipeline import PipelineConfig
@@ -79,6 +80,7 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
             with telling(session, self.config, settings.home):
                 result = launch(session, self.config, self.graph, self.node_name, request=request, upstream=upstream)
+        alert_behind(self.config, airflow_run(context), result.behind)
         return result.execution_id
 
     def _request(self, session: Session, run: AirflowRun) -> RunRequest:

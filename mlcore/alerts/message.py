@@ -28,12 +28,13 @@ class FailedTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alert:
-    """One failed run.
+    """One run that failed, or of which there is something else to tell.
 
     Attributes:
         where: The address of the run in the UI.
         tasks: Empty where the run failed without a failed task, for instance when a person marked it.
         why: Said where no task says it.
+        headline: What happened, after the pipeline's name, where no task failed.
     """
 
     pipeline: str
@@ -41,6 +42,7 @@ class Alert:
     where: str
     tasks: tuple[FailedTask, ...] = ()
     why: str = ""
+    headline: str = "failed"
 
     def __post_init__(self) -> None:
         if not self.tasks and not self.why:
@@ -54,7 +56,7 @@ class Alert:
         'flight_delays failed in trainer (run r1)'
         """
         names = ", ".join(task.name for task in self.tasks[:_MAX_TASKS])
-        failed = f"failed in {names}" if names else "failed"
+        failed = f"failed in {names}" if names else self.headline
         return _cut(_printable(f"{self.pipeline} {failed} (run {self.run})").replace("\n", " "), MAX_TITLE)
 
     @property

@@ -35,6 +35,7 @@ from mlcore.runtime.environment import ENVIRONMENT, present_environment, write_e
 from mlcore.runtime.fingerprint import MADE_BY, code_digest, fingerprint, made_by
 from mlcore.runtime.graphs.graph import Graph, Node
 from mlcore.runtime.logs import log_context
+from mlcore.runtime.release.following import level_after
 from mlcore.runtime.resolve import Resolver
 from mlcore.runtime.session import Session
 from mlcore.runtime.spans import launch_spans
@@ -53,6 +54,7 @@ class LaunchResult:
     Attributes:
         state: COMPLETE where something was computed, CACHED where all of it was there.
         summary: A few words on the outputs.
+        behind: The destinations that do not show yet what was pushed, each with the reason.
     """
 
     node: str
@@ -60,6 +62,7 @@ class LaunchResult:
     state: ExecutionState
     summary: str
     seconds: float
+    behind: tuple[str, ...] = ()
 
 
 def launch(
@@ -85,7 +88,7 @@ def launch(
         SpansAwaited: Spans are late, and the pipeline waits for them: launch it again.
         MlcoreError: Inputs cannot be resolved, the component failed, or its outputs stop the run.
     """
-    started = time.monotonic()
+    started, behind = time.monotonic(), tuple[str, ...]()
     node = graph[node_name]
     context = log_context(pipeline=config.name, run=request.run, node=node.name)
     with context, Divisions() as divisions, keeping_copies():
@@ -118,6 +121,9 @@ def launch(
             if isinstance(component, Evaluator):
                 component.earlier_tests = resolver.earlier_tests
             execution_id, state, summary = _launch(session, node, component, inputs, splits)
+            if ArtifactType.PUSHED_MODEL in component.outputs.values():
+                behind = tuple(f"{one.place}: {one.error}" for one in level_after(session, config))
+                summary += ", not level yet: a destination" * bool(behind)
         if resolver.without:
             summary += f", without {', '.join(resolver.without[:_NAMED])}" + ", ..." * (len(resolver.without) > _NAMED)
         _LOG.info("%s: %s %s", node.name, state.value, summary)
@@ -127,6 +133,7 @@ def launch(
         state=state,
         summary=summary,
         seconds=time.monotonic() - started,
+        behind=behind,
     )
 
 

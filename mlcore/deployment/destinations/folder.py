@@ -57,7 +57,7 @@ class FolderDestination(Destination):
                 self.in_time()
                 entries[name] = self._put(f"{begun}/{name}", source)
             manifest = Manifest(about=contents.about, files=entries)
-            if _model_digest(manifest) != release.digest:
+            if model_digest(manifest) != release.digest:
                 raise DestinationError(
                     "the model's files are not those that were registered",
                     where=release.name,
@@ -194,7 +194,7 @@ def _manifest(place: Place, name: str) -> Manifest | None:
 def _shallow_flaws(place: Place, name: str, manifest: Manifest, digest: str) -> list[str]:
     """Without a look into the files."""
     found = []
-    if _model_digest(manifest) != digest:
+    if model_digest(manifest) != digest:
         found.append(f"its model is not {digest}")
     sizes = {file: size for file, size in place.sizes(name).items() if file != MANIFEST}
     expected = {file: size for file, (_, size) in manifest.files.items()}
@@ -204,7 +204,7 @@ def _shallow_flaws(place: Place, name: str, manifest: Manifest, digest: str) -> 
     return found
 
 
-def _model_digest(manifest: Manifest) -> str:
+def model_digest(manifest: Manifest) -> str:
     """Of the Model artifact, by the digests of its files: see :func:`mlcore.artifacts.digests.digest_folder`."""
     below = f"{MODEL}/"
     return digest_json(

@@ -14,7 +14,7 @@ from mlcore.airflow.actions import build_registry_dags
 from mlcore.airflow.dags import build_dags
 
 ROOT = Path(__file__).parents[3]
-ACTIONS = {"promote", "rollback", "pin", "unpin", "approve", "reject", "gc_dry_run"}
+ACTIONS = {"promote", "rollback", "pin", "unpin", "approve", "reject", "publish", "gc_dry_run"}
 
 
 @pytest.fixture

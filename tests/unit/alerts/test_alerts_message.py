@@ -46,3 +46,10 @@ def test_an_alert_without_a_failed_task_needs_a_reason():
     assert "marked" in an_alert(tasks=(), why="marked failed by admin").body
     with pytest.raises(MlcoreError, match="why"):
         an_alert(tasks=())
+
+
+def test_an_alert_without_a_failed_task_says_what_happened():
+    """A run that did what it was to do did not fail: the title says what people are told of."""
+    alert = an_alert(tasks=(), why="the bucket is away", headline="is ahead of a push destination")
+    assert alert.title == "flights is ahead of a push destination (run scheduled__2013-03-04)"
+    assert "the bucket is away" in alert.body
