@@ -106,6 +106,8 @@ def _show(found: Reproduction) -> None:
         console.print(Text(f"{name} is not reproduced", style="red"), soft_wrap=True)
         for reason in found.reasons:
             console.print(Text(f"  because {printable(reason, 400)}"), soft_wrap=True)
+        for words in found.next_steps:
+            console.print(Text(f"  next: {printable(words, 400)}"), soft_wrap=True)
     table = Table(box=None, show_header=False)
     for key, value in (
         ("recorded", found.version.digest),
@@ -135,4 +137,11 @@ def _lines(lock: Environment | None) -> dict[str, str]:
     if lock is None:
         return {"built with": "its environment was not recorded"}
     built = f"mlcore {lock.mlcore}, {lock.python}, {lock.platform}, {len(lock.distributions)} distributions"
-    return {"built with": built, "lock": lock.lock or "the project had no requirements.lock"}
+    code = {"commit": lock.commit} if lock.commit else {}
+    processor = ", ".join([*lock.blas, *lock.simd])
+    return {
+        "built with": built,
+        **code,
+        "processor": processor,
+        "lock": lock.lock or "the project had no requirements.lock",
+    }

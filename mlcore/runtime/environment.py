@@ -93,7 +93,7 @@ class Environment:
         own, others = asdict(self), asdict(other)
         found = [
             f"{name} {_told(own[name])}, {then} {_told(others[name])}"
-            for name in ("mlcore", "commit", "python", "platform", "blas", "simd")
+            for name in ("mlcore", "python", "platform", "blas", "simd")
             if own[name] != others[name]
         ]
         names = sorted(self.distributions.keys() | other.distributions.keys())
@@ -143,14 +143,20 @@ def read_environment(folder: Path) -> Environment:
         raise ArtifactMissing(f"cannot open an environment lock: {error.strerror or error}", where=str(path)) from error
 
 
-def recorded_environment(session: Session, artifact_id: int) -> Environment | None:
-    """The lock beside a model; none where it was made before there were any, or where it cannot be read."""
+def environment_folder(session: Session, artifact_id: int) -> Path | None:
+    """Where the lock beside a model lies; none where it was made before there were any."""
     producer = session.metadata.producers([artifact_id]).get(artifact_id)
     found = session.metadata.outputs(producer.id).get(ENVIRONMENT) if producer is not None else None
-    if not found:
+    return session.artifacts.path(found[0].uri) if found else None
+
+
+def recorded_environment(session: Session, artifact_id: int) -> Environment | None:
+    """The lock beside a model; none where it was made before there were any, or where it cannot be read."""
+    folder = environment_folder(session, artifact_id)
+    if folder is None:
         return None
     try:
-        return read_environment(session.artifacts.path(found[0].uri))
+        return read_environment(folder)
     except ArtifactError as error:
         _LOG.warning("the environment lock of model %d cannot be read: %s", artifact_id, error)
         return None

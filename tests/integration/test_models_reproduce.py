@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.project import Project
+from support.project import LATER, Project
 
 from mlcore.config.loader import load_pipeline
 from mlcore.core.types import ArtifactType
 from mlcore.errors import VersionGone
+from mlcore.metadata.removals import remove
+from mlcore.runtime.environment import processor
 from mlcore.runtime.rebuilding.reproduce import From, Reproduction, reproduce
 
 
@@ -102,7 +104,7 @@ def test_spans_whose_file_changed_come_from_their_stored_examples(ran: Project) 
 
 def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the component that differs although its inputs are equal it is told whether code or a library changed."""
-    from mlcore.runtime.rebuilding import rebuild
+    from mlcore.runtime.rebuilding import reasons
     from mlcore.training import train
 
     fit = train.train
@@ -115,16 +117,67 @@ def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, mo
     assert not found.equal
     assert [step.component for step in found.steps if step.different] == ["Trainer"]
     assert found.reasons == ("trainer: nothing known differs, so it does not give equal bytes for equal input",)
-    made_by = rebuild.made_by
+    made_by = reasons.made_by
 
     def newer(component: object) -> dict[str, object]:
         now = made_by(component)  # type: ignore[arg-type]
         return {"code": "sha256:0", "libraries": {**now["libraries"], "numpy": "99.0"}}  # type: ignore[dict-item]
 
-    monkeypatch.setattr(rebuild, "made_by", newer)
+    monkeypatch.setattr(reasons, "made_by", newer)
     reasons = " ".join(rebuilt(ran).reasons)
     assert "trainer: its code changed since" in reasons
     assert "now 99.0" in reasons
+
+
+def test_another_processor_is_named(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where code and libraries are as they were, and the processor is not: which one it was, and what to do."""
+    from mlcore.runtime.rebuilding import reasons
+    from mlcore.training import train
+
+    fit, made_by = train.train, reasons.made_by
+
+    def other(*given: object, **options: object) -> object:
+        return fit(*given, **{**options, "params": {"max_iter": 3, "random_state": 7}})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "train", other)
+    monkeypatch.setattr(reasons, "made_by", lambda component: {**made_by(component), "processor": "a 486"})
+    found = rebuilt(ran)
+    assert found.reasons == (f"trainer: it ran on another processor: {processor()}; now a 486",)
+    assert found.next_steps == ("rebuild it on a processor of that kind",)
+
+
+def test_the_model_that_gc_removed_is_made_again_or_named(project: Project) -> None:
+    """A version that went on from a removed one is rebuilt from that one's lineage; else it is told what is gone."""
+    project.replace(
+        "  estimator: sklearn.ensemble.HistGradientBoostingClassifier\n  params: {max_iter: 10, random_state: 7}\n",
+        "  estimator: sklearn.linear_model.LogisticRegression\n  warm_start: true\n",
+    )
+    project.run(force_push=True)
+    project.run(LATER, name="later", force_push=True)
+    with project.session() as session:
+        first = session.registry.find("tiny", 1)
+        found = session.metadata.find_artifacts(type=ArtifactType.EXAMPLES, pipeline="tiny")
+        (oldest,) = (one for one in found if one.span is not None and one.span.label == "2024-01-01")
+        (model,) = session.metadata.artifacts([first.artifact_id])
+        with session.metadata.begun() as connection:
+            remove(connection, [model.id, oldest.id], "retention: keep_ancestors 0")
+        for artifact in (model, oldest):
+            session.artifacts.delete(artifact.uri)
+    again = rebuilt(project)
+    assert again.version.version == 2
+    assert again.equal
+    assert [step.component for step in again.steps].count("Trainer") == 2
+    assert f"went on from an earlier model, {first.digest}, which is made again here" in " ".join(again.caveats)
+    assert "removed by mlcore gc at 20" in " ".join(again.caveats)
+    project.data(1).unlink()
+    with pytest.raises(VersionGone) as refused:
+        rebuilt(project)
+    gone = " ".join(refused.value.what.split())
+    assert f"the model {first.digest} that the version went on from was removed by mlcore gc at 20" in gone
+    assert "cannot be made again: the rows of span 2024-01-01 that the model was trained on cannot be had" in gone
+    assert f"and the Examples {oldest.digest} was removed by mlcore gc at 20" in gone
+    assert "(retention: keep_ancestors 0)" in gone
+    assert "put that version of the file back" in refused.value.next_step
 
 
 def test_every_version_has_its_environment_lock(ran: Project) -> None:

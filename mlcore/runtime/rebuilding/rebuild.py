@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +14,11 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import Artifact, ArtifactType, Json
 from mlcore.errors import ComponentFailed, DataError, MlcoreError, VersionGone, quoted
 from mlcore.runtime.environment import ENVIRONMENT
-from mlcore.runtime.fingerprint import MADE_BY, made_by
 from mlcore.runtime.graphs.graph import Graph
 from mlcore.runtime.rebuilding.originals import Original, find_originals
+from mlcore.runtime.rebuilding.reasons import Reason, why_unequal
 from mlcore.runtime.rebuilding.recorded import Restored, restore
+from mlcore.runtime.rebuilding.removed import verify_kept
 from mlcore.runtime.release.provenance import Made, started_from
 from mlcore.runtime.session import Session
 
@@ -43,7 +44,7 @@ class Step:
     outputs: int
     different: tuple[str, ...] = ()
     stored: int = 0
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     caveats: tuple[str, ...] = ()
     digests: tuple[str, str] | None = None
     seconds: float = 0.0
@@ -57,7 +58,7 @@ class Step:
             "outputs": self.outputs,
             "different": list(self.different),
             "stored": self.stored,
-            "reasons": list(self.reasons),
+            "reasons": [reason.words for reason in self.reasons],
             "caveats": list(self.caveats),
             "recorded": recorded,
             "rebuilt": rebuilt,
@@ -73,7 +74,9 @@ class Rebuilder:
         folder: Where the outputs are written.
         from_sources: Whether source files are read.
         from_examples: Whether stored Examples may stand for them.
+        elsewhere: What is otherwise in this environment, in words.
         payloads: By the id of a recorded artifact: what was made in its place, with its own digest.
+        again: By the id of a model that the version went on from: why it was made again, in words.
     """
 
     session: Session
@@ -83,8 +86,14 @@ class Rebuilder:
     folder: Path
     from_sources: bool = True
     from_examples: bool = True
+    elsewhere: Callable[[], tuple[str, ...]] = tuple
+    again: dict[int, str] = field(default_factory=dict)
     payloads: dict[int, Payload] = field(default_factory=dict)
     _unequal: set[int] = field(default_factory=set)
+
+    def has(self, one: Made) -> bool:
+        """Whether everything that an execution made was made in its place."""
+        return all(artifact.id in self.payloads for _, artifact in _outputs(one))
 
     def step(self, stage: Sequence[Made]) -> Step:
         """Rebuild executions of one component with one set of parameters, all whose inputs were rebuilt."""
@@ -103,7 +112,7 @@ class Rebuilder:
             different=tuple(different),
             stored=len(stored),
             reasons=self._reasons(stage, restored) if different else (),
-            caveats=(*stored[:_NAMED], *_more(stored), *_started(stage), *_otherwise(restored)),
+            caveats=(*stored[:_NAMED], *_more(stored), *self._started(stage), *_otherwise(restored)),
             digests=None if whole is None else (whole.digest, self.payloads[whole.id].artifact.digest),
             seconds=time.monotonic() - started,
         )
@@ -138,7 +147,7 @@ class Rebuilder:
     def _payload(self, artifact: Artifact) -> Payload:
         """What was made in its place; what nothing here made is taken as it is, its bytes checked."""
         if artifact.id not in self.payloads:
-            self.session.artifacts.verify(artifact, deep=True)
+            verify_kept(self.session, artifact)
             self.payloads[artifact.id] = Payload(artifact=artifact, path=self.session.artifacts.path(artifact.uri))
         return self.payloads[artifact.id]
 
@@ -173,18 +182,22 @@ class Rebuilder:
     def _stored(self, one: Made, found: Original, unread: str) -> str:
         ((_, examples),) = _outputs(one)
         why = found.absent or unread or f"its file changed since: {found.recorded.uri}"
-        gone = VersionGone(
-            f"the rows of span {found.label} that the model was trained on cannot be had: {why}",
-            where=found.recorded.uri,
-            next_step="put that version of the file back, or let the stored Examples stand for it (--data auto)",
-        )
+        what = f"the rows of span {found.label} that the model was trained on cannot be had: {why}"
         if not self.from_examples:
-            raise gone
+            raise VersionGone(
+                what,
+                where=found.recorded.uri,
+                next_step="put that version of the file back, or let the stored Examples stand for it (--data auto)",
+            )
         self.payloads.pop(examples.id, None)
         try:
             self._payload(examples)
         except MlcoreError as error:
-            raise gone from error
+            raise VersionGone(
+                f"{what}; and {error.what}",
+                where=found.recorded.uri,
+                next_step=f"put that version of the file back: {found.recorded.digest}",
+            ) from error
         return f"span {found.label} is taken from its stored Examples: {why}"
 
     def _run_readable(
@@ -233,21 +246,19 @@ class Rebuilder:
     def _keep(self, artifact: Artifact, path: Path) -> None:
         self.payloads[artifact.id] = Payload(artifact=replace(artifact, digest=digest_folder(path)), path=path)
 
-    def _reasons(self, stage: Sequence[Made], restored: Restored) -> tuple[str, ...]:
-        name = stage[0].node
+    def _reasons(self, stage: Sequence[Made], restored: Restored) -> tuple[Reason, ...]:
         inputs = (one for made in stage for found in made.inputs.values() for one in found)
         if any(artifact.id in self._unequal for artifact in inputs):
             return ()  # the step above says why
-        now, was = made_by(restored.component), stage[0].execution.origin.get(MADE_BY)
-        found = [f"{name}: {words}" for words in restored.unlike]
-        if isinstance(was, Mapping):
-            if was.get("code") != now["code"]:
-                found.append(f"{name}: its code changed since")
-            found += [f"{name}: {words}" for words in _versions(was.get("libraries"), now["libraries"])]
-            found += [f"{name}: {words}" for words in _own_code(stage[0].execution.parameters, restored)]
-        else:
-            found.append(f"{name}: by which code it was made is not recorded")
-        return tuple(found) or (f"{name}: nothing known differs, so it does not give equal bytes for equal input",)
+        return why_unequal(stage[0].node, stage[0].execution, restored, self.elsewhere)
+
+    def _started(self, stage: Sequence[Made]) -> tuple[str, ...]:
+        return tuple(
+            f"{one.node} went on from an earlier model, {artifact.digest}, which "
+            + (f"is made again here: {self.again[artifact.id]}" if artifact.id in self.again else "was taken as it is")
+            for one in stage
+            for artifact in started_from(one.execution, one.inputs)
+        )
 
 
 @contextmanager
@@ -273,33 +284,8 @@ def _name(key: str, artifact: Artifact) -> str:
     return key if artifact.span is None else artifact.span.label
 
 
-def _versions(was: Json, now: Json) -> list[str]:
-    if not isinstance(was, dict) or not isinstance(now, dict):
-        return []
-    return [
-        f"{name} was {was.get(name)}, now {now.get(name)}"
-        for name in sorted(was.keys() | now.keys())
-        if was.get(name) != now.get(name)
-    ]
-
-
-def _own_code(recorded: Mapping[str, Json], restored: Restored) -> list[str]:
-    """What a component's parameters say of code that is not its own: estimators, mappers and metrics."""
-    now = restored.component.parameters
-    changed = ["code that it calls changed since"] if recorded.get("code") != now.get("code") else []
-    return changed + _versions(recorded.get("libraries"), now.get("libraries"))
-
-
 def _more(stored: Sequence[str]) -> tuple[str, ...]:
     return (f"and {len(stored) - _NAMED} spans more from their stored Examples",) if len(stored) > _NAMED else ()
-
-
-def _started(stage: Sequence[Made]) -> tuple[str, ...]:
-    return tuple(
-        f"{one.node} went on from an earlier model, which was taken as it is: {artifact.digest}"
-        for one in stage
-        for artifact in started_from(one.execution, one.inputs)
-    )
 
 
 def _otherwise(restored: Restored) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -19,14 +19,22 @@ from typing import Protocol
 
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import digest_json
-from mlcore.core.types import Json
+from mlcore.core.types import Artifact, Json
 from mlcore.core.window import iso
-from mlcore.errors import MetadataError
+from mlcore.errors import ArtifactMissing, MetadataError, MlcoreError, VersionGone
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.environment import Environment, present_environment, recorded_environment
+from mlcore.runtime.environment import (
+    REQUIREMENTS_FILE,
+    Environment,
+    environment_folder,
+    present_environment,
+    recorded_environment,
+)
 from mlcore.runtime.graphs.retraining import retraining_graph
+from mlcore.runtime.rebuilding.reasons import Cause
 from mlcore.runtime.rebuilding.rebuild import Rebuilder, Step
-from mlcore.runtime.release.provenance import Made, trace
+from mlcore.runtime.rebuilding.removed import why_removed
+from mlcore.runtime.release.provenance import Made, started_from, trace
 from mlcore.runtime.session import Session
 
 __all__ = ["From", "Observer", "Reproduction", "Step", "reproduce"]
@@ -63,6 +71,7 @@ class Reproduction:
         steps: From the sources down to the model.
         environment: The version's lock; none where it was made before there were any.
         here: What is otherwise in this environment, in words.
+        requirements: Where the lock's ``requirements.txt`` lies; empty where there is none.
     """
 
     version: ModelVersion
@@ -70,6 +79,7 @@ class Reproduction:
     steps: tuple[Step, ...]
     environment: Environment | None
     here: tuple[str, ...]
+    requirements: str = ""
 
     @property
     def equal(self) -> bool:
@@ -84,7 +94,19 @@ class Reproduction:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it differs: of the first steps that do although what they read is equal."""
-        return tuple(dict.fromkeys(words for step in self.steps for words in step.reasons))
+        return tuple(dict.fromkeys(reason.words for step in self.steps for reason in step.reasons))
+
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """What to do where it differs, a line for each kind of reason."""
+        causes = {reason.cause for step in self.steps for reason in step.reasons}
+        return tuple(cause.value + self._known(cause) for cause in Cause if cause in causes)
+
+    def _known(self, cause: Cause) -> str:
+        """Which code, or where the list of what it was built with lies."""
+        if cause in (Cause.CODE, Cause.PARAMETERS) and self.environment is not None and self.environment.commit:
+            return f": commit {self.environment.commit}"
+        return f": {self.requirements}" if cause is Cause.LIBRARIES and self.requirements else ""
 
     def to_document(self) -> dict[str, Json]:
         """For programs."""
@@ -95,6 +117,7 @@ class Reproduction:
             "recorded": self.version.digest,
             "rebuilt": self.rebuilt,
             "reasons": list(self.reasons),
+            "next_steps": list(self.next_steps),
             "caveats": list(self.caveats),
             "steps": [step.to_document() for step in self.steps],
             "environment": None if self.environment is None else self.environment.to_document(),
@@ -132,6 +155,11 @@ def reproduce(
             next_step="it was imported: reproduce it where it was made",
         )
     recorded = recorded_environment(session, version.artifact_id)
+    lock = environment_folder(session, version.artifact_id)
+
+    def elsewhere() -> tuple[str, ...]:
+        return () if recorded is None else recorded.differences(present_environment(session.project))
+
     with _folder(session, keep) as folder:
         rebuilder = Rebuilder(
             session=session,
@@ -141,20 +169,56 @@ def reproduce(
             folder=folder,
             from_sources=rows is not From.EXAMPLES,
             from_examples=rows is not From.SOURCE,
+            elsewhere=elsewhere,
         )
-        steps = tuple(_steps(rebuilder, made, observer))
+        steps = (*_ancestors(rebuilder, observer), *_steps(rebuilder, observer))
         rebuilt = rebuilder.payloads[version.artifact_id].artifact.digest
-    present = present_environment(session.project)
     return Reproduction(
         version=version,
         rebuilt=rebuilt,
         steps=steps,
         environment=recorded,
-        here=() if recorded is None else recorded.differences(present),
+        here=elsewhere(),
+        requirements="" if lock is None or recorded is None else str(lock / REQUIREMENTS_FILE),
     )
 
 
-def _steps(rebuilder: Rebuilder, made: Sequence[Made], observer: Observer | None) -> Iterator[Step]:
+def _ancestors(rebuilder: Rebuilder, observer: Observer | None) -> tuple[Step, ...]:
+    """Models that the version went on from, and that were removed since: made again, the oldest first."""
+    session, lost = rebuilder.session, list[tuple[Artifact, Sequence[Made]]]()
+    lineage = rebuilder.lineage
+    while gone := _gone_start(session, lineage):
+        lineage = trace(session, gone.id)
+        lost.append((gone, lineage))
+        rebuilder.again[gone.id] = f"it {why_removed(session, gone) or 'is gone'}"
+    steps: list[Step] = []
+    for model, made in reversed(lost):
+        try:
+            steps += _steps(replace(rebuilder, lineage=made), observer)
+        except MlcoreError as error:
+            raise VersionGone(
+                f"the model {model.digest} that the version went on from {why_removed(session, model) or 'is gone'},"
+                f" and cannot be made again: {error.what}",
+                where=model.uri,
+                next_step=error.next_step,
+            ) from error
+    return tuple(steps)
+
+
+def _gone_start(session: Session, lineage: Sequence[Made]) -> Artifact | None:
+    """The model that a lineage's trainer went on from, if its files are gone."""
+    for one in lineage:
+        for artifact in started_from(one.execution, one.inputs):
+            try:
+                session.artifacts.verify(artifact)
+            except ArtifactMissing:
+                return artifact
+    return None
+
+
+def _steps(rebuilder: Rebuilder, observer: Observer | None) -> Iterator[Step]:
+    """What an earlier lineage has made already is not made twice."""
+    made = [one for one in rebuilder.lineage if not rebuilder.has(one)]
     for _, group in groupby(sorted(made, key=lambda one: (_stage(one), _first_moment(one))), key=_stage):
         stage = list(group)
         if observer is not None:
