@@ -9,10 +9,10 @@ COMPILE_NAMED = $(BIN)/uv pip compile --universal --python-version 3.11 --genera
   --no-header --no-annotate --quiet
 COMPILE = $(COMPILE_NAMED) pyproject.toml
 
-.PHONY: help setup test test-flink lint demo stop lock bench clean
+.PHONY: help setup test test-flink test-reproduce lint demo stop lock bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the virtual environment from the lock
 
@@ -32,6 +32,9 @@ test: lint ## All checks, then all tests against real services
 test-flink: $(STAMP) ## Every engine with every number of workers: a real Flink cluster and Spark, started here; needs Java
 	@MLCORE_TEST_ENGINES=all $(BIN)/python -m pytest -q tests/integration/test_beam_flink.py \
 	  tests/integration/test_beam_spark.py tests/integration/test_beam_modes.py
+
+test-reproduce: $(STAMP) ## Every example pipeline rebuilt in a fresh clone and environment, other locale, time zone and cores
+	@$(BIN)/python benchmarks/reproduce.py
 
 demo: $(STAMP) ## The whole loop on real flights; keeps running until make stop
 	@$(BIN)/mlcore demo

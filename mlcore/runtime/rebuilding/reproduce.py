@@ -152,7 +152,8 @@ def reproduce(
         raise MetadataError(
             f"version {version.version} of {version.pipeline} has no lineage here",
             where=made[0].execution.run if made else f"artifact {version.artifact_id}",
-            next_step="it was imported: reproduce it where it was made",
+            next_step="it was imported: reproduce it where it was made, or run its window here, on the same data:"
+            f" mlcore run {version.pipeline} --at {iso(version.window_end + config.data.label.delay)}",
         )
     recorded = recorded_environment(session, version.artifact_id)
     lock = environment_folder(session, version.artifact_id)
