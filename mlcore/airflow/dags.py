@@ -24,6 +24,7 @@ from mlcore.airflow.naming import dag_name
 from mlcore.airflow.operators import ComponentOperator, RetrainOperator
 from mlcore.airflow.params import monitor_params, retraining_params
 from mlcore.airflow.timetable import PipelineTimetable
+from mlcore.components.drift_monitor import DriftMonitor
 from mlcore.components.pusher import Pusher
 from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
@@ -93,7 +94,7 @@ def _monitor_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, A
     )
     with dag:
         tasks = _tasks(config, graph)
-        decided = graph.nodes[-1].name
+        decided = next(node.name for node in graph.nodes if issubclass(node.component, DriftMonitor))
         retrain = RetrainOperator(
             task_id=RETRAIN_TASK, retraining_dag_id=config.name, monitor_task_id=decided, doc_md=RetrainOperator.__doc__
         )
@@ -121,7 +122,7 @@ def _tasks(config: PipelineConfig, graph: Graph) -> dict[str, ComponentOperator]
         )
         task.set_upstream([tasks[name] for name in node.upstream])
         tasks[node.name] = task
-        if config.push.approval and issubclass(node.component, Pusher):
+        if config.push.approval and config.push.rollout is None and issubclass(node.component, Pusher):
             asked = _approval(config, node)
             asked.set_upstream([tasks[name] for name in node.upstream])
             asked.set_downstream(task)

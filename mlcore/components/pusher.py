@@ -25,6 +25,7 @@ class Pusher(Component):
     """Moves the champion alias to a model that every gate blessed, in the transaction that records the push.
 
     Where a person has to approve (``push.approval``) and has not said anything, the model is registered and waits.
+    Where it is to be tried beside the champion first (``push.rollout``), it becomes its challenger.
     """
 
     inputs = {
@@ -40,8 +41,10 @@ class Pusher(Component):
 
     @property
     def parameters(self) -> Mapping[str, Json]:
+        rollout = self.config.push.rollout
         asking: dict[str, Json] = {"approval": True} if self.config.push.approval else {}
-        return {"force_push": self.request.force_push, **asking}
+        trying: dict[str, Json] = {"rollout": rollout.newer} if rollout else {}
+        return {"force_push": self.request.force_push, **asking, **trying}
 
     @property
     def cacheable(self) -> bool:
@@ -70,6 +73,7 @@ class Pusher(Component):
         if not decision.push:
             return
         model, evaluation = inputs.one("model").artifact, inputs.one("evaluation").artifact
+        rollout = self.config.push.rollout
         promote(
             connection,
             Candidate(
@@ -86,6 +90,8 @@ class Pusher(Component):
                 # Addresses of alerts may hold secrets; ${NAME} elsewhere stands as it is written.
                 config=self.config.model_dump(mode="json", exclude={"alerts"}, exclude_unset=True),
                 needs_approval=self.config.push.approval,
+                challenges=rollout is not None,
+                waits=rollout is not None and rollout.newer == "wait",
                 force=self.request.force_push,
                 evidence={
                     "evaluation": evaluation.id,

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from mlcore.config.beam import Beam
 from mlcore.config.candidates import Candidates, Selection
 from mlcore.config.data import ColumnSplit, Complete, Data, TimeSplit
-from mlcore.config.evaluation import Evaluation
+from mlcore.config.evaluation import ChampionCriterion, Evaluation
 from mlcore.config.fields import Length, Name, Schedule, Section
 from mlcore.config.lineage import Lineage
 from mlcore.config.model import Feature, Model
@@ -191,7 +191,21 @@ class PipelineConfig(Section):
         self._check_monitor()
         self._check_window()
         self._check_models()
+        self._check_rollout()
         return self
+
+    def _check_rollout(self) -> None:
+        rollout = self.push.rollout
+        if rollout is None:
+            return
+        if self.monitor is None:
+            raise ValueError("push.rollout: challengers are compared by the monitor; add a monitor block")
+        criteria = rollout.criteria_or(self.evaluation.validation_criteria)
+        if not any(isinstance(one, ChampionCriterion) and one.mode == "enabled" for one in criteria):
+            raise ValueError(
+                "push.rollout.criteria: nothing is to be proven of a challenger; write at least one criterion with"
+                " against: champion, here or among evaluation.validation_criteria"
+            )
 
     def _check_models(self) -> None:
         if (self.single_model is None) == (not self.models):

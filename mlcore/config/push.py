@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from mlcore.config.destinations import DestinationConfig, FolderConfig
 from mlcore.config.fields import ByteSize, Duration, Section
+from mlcore.config.rollout import Rollout
 
 
 class Infra(Section):
@@ -26,6 +27,9 @@ class Push(Section):
         default=timedelta(days=7), description="Under Airflow: no answer by then means no; a run waits so long"
     )
     infra: Infra = Infra()
+    rollout: Rollout | None = Field(
+        default=None, description="How it is tried beside the champion first; by default it is not"
+    )
     destinations: tuple[DestinationConfig, ...] = Field(
         default=(), description="What follows the registry's aliases: folders and buckets that servers watch, your own"
     )

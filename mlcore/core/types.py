@@ -39,6 +39,7 @@ class ArtifactType(StrEnum):
     ENVIRONMENT = "Environment"
     EVALUATION = "Evaluation"
     BLESSING = "Blessing"
+    CHALLENGE = "Challenge"
     PUSHED_MODEL = "PushedModel"
     DRIFT_REPORT = "DriftReport"
 

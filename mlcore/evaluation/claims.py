@@ -51,6 +51,17 @@ def champion_claim(criterion: ChampionCriterion, metric: Metric) -> Claim:
     return Worse(allowed, higher=higher) if criterion.block_on == "worse" else NotWorse(allowed, higher=higher)
 
 
+def refuted(criterion: ChampionCriterion, metric: Metric) -> Worse:
+    """The contrary of what is to be proven: surely worse than allowed, or surely not better by as much as asked.
+
+    Raises:
+        ConfigError: More is neither better nor worse.
+    """
+    higher = _direction(metric, "choose a metric of which more, or less, is better")
+    margin = criterion.max_regression or 0.0
+    return Worse(margin if criterion.min_improvement is None else -criterion.min_improvement, higher=higher)
+
+
 def check_claim(criterion: ValueCriterion | ChampionCriterion, metric: Metric) -> None:
     """Check that a criterion can be said of a metric.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlcore.config.evaluation import ChampionCriterion, Criterion, ValueCriterion
-from mlcore.evaluation.claims import Claim, Worse, beats_constant, champion_claim, value_claim
+from mlcore.evaluation.claims import Claim, Worse, beats_constant, champion_claim, refuted, value_claim
 from mlcore.evaluation.holm import holm, level
 from mlcore.evaluation.metrics import Metric, find_metric
 from mlcore.evaluation.spending import spent
@@ -72,6 +72,7 @@ def decide(
     *,
     dummy: Comparison | None = None,
     earlier_tests: int = 0,
+    share: float = 1.0,
 ) -> Verdict:
     """Judge one model by its evaluation and its comparison with the champion.
 
@@ -83,6 +84,7 @@ def decide(
         comparison: Of the model with the champion on the same rows; ``None`` where there is no champion.
         dummy: Of the model with a constant prediction, for where there is no champion.
         earlier_tests: How many challengers, each with rows of its own, were tested against this champion before.
+        share: Of the chance to promote a model wrongly, the part that this look at a growing comparison has.
 
     Raises:
         ConfigError: A criterion names an unknown metric, or one that is neither better nor worse.
@@ -98,9 +100,7 @@ def decide(
             alpha = 1.0 - criterion.confidence
             found = list(_judged(criterion, metric, value_claim(criterion, metric), evaluation, alpha))
         elif comparison is not None:
-            alpha = 1.0 - criterion.confidence
-            # What is spent is the chance of a wrong promotion: of one side of the interval, not of both.
-            alpha = 2.0 * spent(alpha, earlier_tests) if criterion.spends else alpha
+            alpha = _chance(criterion, earlier_tests) * (1.0 if criterion.block_on == "worse" else share)
             found = list(_judged(criterion, metric, champion_claim(criterion, metric), comparison, alpha))
             if criterion.spends:
                 found = [(outcome, key, f"{text} (test {earlier_tests + 1})") for outcome, key, text in found]
@@ -115,6 +115,44 @@ def decide(
         reasons=tuple(f"{finding.outcome}: {finding.text}" for finding in findings),
         findings=tuple(findings),
     )
+
+
+def _chance(criterion: ChampionCriterion, earlier_tests: int) -> float:
+    """Of error, of a two-sided interval. What is spent is that of a wrong promotion: of one side, not of both."""
+    alpha = 1.0 - criterion.confidence
+    return 2.0 * spent(alpha, earlier_tests) if criterion.spends else alpha
+
+
+def hopeless(
+    criteria: Sequence[ValueCriterion | ChampionCriterion],
+    comparison: Comparison,
+    *,
+    earlier_tests: int = 0,
+    share: float = 1.0,
+) -> tuple[str, ...]:
+    """What is surely not so of all that is to be proven against the champion: why to look no longer.
+
+    Args:
+        criteria: Those that block.
+        comparison: Of the model with the champion.
+        earlier_tests, share: As for :func:`decide`; so large is the chance to give up a model wrongly.
+    """
+    found = []
+    for criterion in criteria:
+        if not isinstance(criterion, ChampionCriterion) or criterion.mode != "enabled":
+            continue
+        metric, alpha = find_metric(criterion.metric), _chance(criterion, earlier_tests) * share
+        claim = refuted(criterion, metric)
+        known, _ = _of_slices(criterion, metric, comparison)
+        if not known:
+            continue
+        proven, confidence = _proven(claim, [value for _, value in known], alpha)
+        found += [
+            f"{claim.found(_named(metric, key), value.at(confidence))}, surely not within what is allowed"
+            for (key, value), so in zip(known, proven, strict=True)
+            if so
+        ]
+    return tuple(found)
 
 
 _Found = tuple[Outcome, SliceKey, str]

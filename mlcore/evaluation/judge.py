@@ -29,6 +29,7 @@ def judge(
     config: EvaluationConfig,
     is_champion: bool,
     earlier_tests: int = 0,
+    share: float = 1.0,
     **about: Unpack[About],
 ) -> Judgement:
     """Judge a model by the criteria of its pipeline.
@@ -41,6 +42,7 @@ def judge(
         config: Metrics, slices and criteria.
         is_champion: Whether there is a champion.
         earlier_tests: How many challengers were tested against it before.
+        share: Of the chance to promote a model wrongly, the part that this judgement has.
         about: Task, clusters, weights and the like: :class:`~mlcore.evaluation.rows.About`.
 
     Raises:
@@ -57,7 +59,9 @@ def judge(
         overall = {"metrics": tuple(dict.fromkeys((*config.metrics_of(rows.task.value), *fallbacks))), "slices": ((),)}
         asked = config.model_copy(update={**overall, "validation_criteria": ()})
         comparison, dummy = None, measure_slices(rows, asked, CONFIDENCE)
-    verdict = decide(config.validation_criteria, evaluation, comparison, dummy=dummy, earlier_tests=earlier_tests)
+    verdict = decide(
+        config.validation_criteria, evaluation, comparison, dummy=dummy, earlier_tests=earlier_tests, share=share
+    )
     return Judgement(
         evaluation=evaluation,
         comparison=comparison,

@@ -5,6 +5,11 @@ the chance of error is spent: the k-th test gets ``alpha * (1 / log2(k + 1) - 1 
 ``alpha`` over all tests there will ever be, whence, by Boole's inequality and whatever the tests' dependence, the
 chance of a false yes among them is at most ``alpha`` (alpha spending; Foster and Stine, 2008; Tian and Ramdas, 2021).
 The shares fall about as slowly as they may: the 1st test has 0.37 of ``alpha``, the 10th 0.010, the 50th 0.0009.
+
+A challenger that is on trial is looked at again and again, on rows that only grow. There the time is bounded, and what
+was spent by a moment is ``alpha * t ** 2``, ``t`` being the part of the time that is over (Kim and DeMets, 1987, with
+rho = 2): later looks see more, and have more. Each look has what came to it since the one before, and again Boole's
+inequality holds whatever the looks' dependence, and however often one looks.
 """
 
 from __future__ import annotations
@@ -23,3 +28,12 @@ def spent(alpha: float, earlier_tests: int) -> float:
     (0.0185, 0.045)
     """
     return alpha * (1.0 / math.log2(earlier_tests + 2) - 1.0 / math.log2(earlier_tests + 3))
+
+
+def share_by(over: float) -> float:
+    """The share of the chance of error that may be spent by the time that a part of the longest time is over.
+
+    >>> [share_by(day / 4) for day in range(5)]
+    [0.0, 0.0625, 0.25, 0.5625, 1.0]
+    """
+    return min(max(over, 0.0), 1.0) ** 2

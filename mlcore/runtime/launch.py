@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from mlcore.artifacts.blocks import Blocks
 from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payload, SpanComponent
+from mlcore.components.challenger_evaluator import ChallengerEvaluator
 from mlcore.components.evaluator import Evaluator
 from mlcore.components.example_gen import ExampleGen
 from mlcore.components.merging import CODE
@@ -120,6 +121,8 @@ def launch(
             component.without, component.candidate = resolver.without, node.candidate
             if isinstance(component, Evaluator):
                 component.earlier_tests = resolver.earlier_tests
+            if isinstance(component, ChallengerEvaluator):
+                component.trial = resolver.trial
             execution_id, state, summary = _launch(session, node, component, inputs, splits)
             if ArtifactType.PUSHED_MODEL in component.outputs.values():
                 behind = tuple(f"{one.place}: {one.error}" for one in level_after(session, config))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 
+from mlcore.components.challenger_evaluator import Trial
 from mlcore.config.data import TimeSplit
 from mlcore.config.evaluation import ChampionCriterion
 from mlcore.config.pipeline import PipelineConfig
@@ -30,12 +31,23 @@ from mlcore.core.window import (
 from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited, quoted
 from mlcore.ingest.divisions import Divisions
 from mlcore.ingest.paths import span_missing
+from mlcore.registry.challenge import Challenge
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.graphs.graph import Approval, Baseline, Binding, FromNode, Part, PreviousVersions, Sources
+from mlcore.runtime.graphs.graph import (
+    Approval,
+    Baseline,
+    Binding,
+    Contender,
+    FromNode,
+    Part,
+    PreviousVersions,
+    Sources,
+)
 from mlcore.runtime.graphs.retraining import MODEL_SELECTOR, TRAINER
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.catalog import is_complete, source_spans
 from mlcore.runtime.sources.previous import previous_statistics
+from mlcore.runtime.trial import trial_of
 
 
 def training_window(config: PipelineConfig, request: RunRequest) -> TrainingWindow:
@@ -132,16 +144,17 @@ class Resolver:
                 return self._from_node(node, output, part)
             case PreviousVersions(node=node, part=part):
                 return self._previous_versions(node, part)
-            case Baseline(earlier=True):
-                return self._from_earlier_champion()
-            case Baseline(output=output, required=required):
-                return self._from_baseline(output, required=required)
+            case Baseline():
+                return self._from_champion(binding)
+            case Contender(champion=champion):
+                return self._contender(champion=champion)
             case Approval():
                 return self._said()
 
     def split(self, binding: Binding) -> SplitName | None:
         """Which of its artifacts' rows an input takes; ``None`` for all there are."""
-        if isinstance(binding, Baseline | Approval) or isinstance(self.config.data.split, TimeSplit):
+        by_time = isinstance(self.config.data.split, TimeSplit)
+        if by_time or not isinstance(binding, Sources | FromNode | PreviousVersions):
             return None
         return binding.part.rows
 
@@ -213,6 +226,8 @@ class Resolver:
         for part in self._parts:
             spans = self.spans(part)
             there = [span for span in spans if span not in gone]
+            if part is Part.TRIAL:
+                continue  # a challenger is compared on what there is; the monitor does not wait for it
             if part is Part.TUNING and there:
                 continue  # hyperparameters are searched on what there is of an earlier window
             if len(there) < len(spans) and len(there) < needed(self._share(part), len(spans)):
@@ -246,6 +261,8 @@ class Resolver:
         if part is Part.PAST:
             return with_past(self.spans(Part.ALL), self.config.data.span, self.config.data.look_back)
         parts = self._parts
+        if part is Part.TRIAL and part not in parts:
+            return ()
         wanted = [parts[one] for one in part.parts if one in parts] or parts.values()
         intervals = {interval for found in wanted for interval in found}
         return tuple(sorted({span for interval in intervals for span in interval.spans(self.config.data.span)}))
@@ -263,7 +280,8 @@ class Resolver:
         seen = monitor_window(self.config, self.request)
         champion = self._required_baseline()
         reference = Interval(start=champion.train_start, end=champion.train_end)
-        return {Part.REFERENCE: (reference,), Part.CURRENT: (seen.current,), Part.LABELLED: (seen.labelled,)}
+        trial = {} if self.trial is None else {Part.TRIAL: (self.trial.judged,)}
+        return {Part.REFERENCE: (reference,), Part.CURRENT: (seen.current,), Part.LABELLED: (seen.labelled,), **trial}
 
     @cached_property
     def baseline(self) -> ModelVersion | None:
@@ -279,6 +297,16 @@ class Resolver:
             if champion is not None and self._split_alike(champion):
                 return champion  # the same rows of every span were kept from it
         return self._champion(judged.start, exclude)
+
+    @cached_property
+    def challenge(self) -> Challenge | None:
+        """The challenger and the champion that it is compared with."""
+        return self.session.registry.challenge(self.config.name)
+
+    @cached_property
+    def trial(self) -> Trial | None:
+        """What the run has to look at of the challenger, if anything."""
+        return trial_of(self.config, self.challenge, self.request.as_of)
 
     @property
     def earlier_tests(self) -> int:
@@ -298,6 +326,11 @@ class Resolver:
         return self.session.registry.baseline(
             self.config.name, as_of=self.request.as_of, evaluation_start=judged_from, exclude_digest=exclude
         )
+
+    def _from_champion(self, binding: Baseline) -> tuple[Artifact, ...]:
+        if binding.earlier:
+            return self._from_earlier_champion()
+        return self._from_baseline(binding.output, required=binding.required)
 
     def _from_earlier_champion(self) -> tuple[Artifact, ...]:
         """The model that a run may start from: it has not seen the evaluation rows, and is not this window's own."""
@@ -330,6 +363,12 @@ class Resolver:
             return ()
         artifact_id = champion.evaluation_id if output == "evaluation" else champion.artifact_id
         return self.session.metadata.present([artifact_id])
+
+    def _contender(self, *, champion: bool) -> tuple[Artifact, ...]:
+        if self.challenge is None or self.trial is None:
+            return ()
+        version = self.challenge.champion if champion else self.challenge.challenger
+        return self.session.metadata.present([version.artifact_id])
 
     def _said(self) -> tuple[Artifact, ...]:
         digest = self._challenger_digest()
@@ -377,7 +416,8 @@ class Resolver:
     def _of_spans(self, artifacts: Sequence[Artifact], spans: Sequence[Span], node: str) -> tuple[Artifact, ...]:
         by_span = {artifact.span: artifact for artifact in artifacts}
         missing = [span for span in spans if span not in by_span]
-        window = {span for part in self._parts if part is not Part.TUNING for span in self.spans(part)}
+        strict = [part for part in self._parts if part not in (Part.TUNING, Part.TRIAL)]
+        window = {span for part in strict for span in self.spans(part)}
         if window.intersection(missing) and not self._may_miss:
             raise MetadataError(
                 f"{node} made nothing for {len(missing)} spans of the window, the first is {missing[0].label}",

@@ -21,6 +21,7 @@ class Part(StrEnum):
     REFERENCE = "reference"
     CURRENT = "current"
     LABELLED = "labelled"
+    TRIAL = "trial"
     TUNING = "tuning"
     FITTED = "fitted"
 
@@ -41,7 +42,7 @@ class Part(StrEnum):
         match self:
             case Part.ALL | Part.PAST:
                 return None
-            case Part.EVALUATION | Part.LABELLED:
+            case Part.EVALUATION | Part.LABELLED | Part.TRIAL:
                 return SplitName.EVALUATION
             case _:
                 return SplitName.TRAIN
@@ -91,11 +92,18 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Contender:
+    """The challenger's model, or that of the champion it is compared with; nothing where nothing is to be compared."""
+
+    champion: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """What a person said of the run's model; nothing while nobody has."""
 
 
-Binding = Sources | FromNode | PreviousVersions | Baseline | Approval
+Binding = Sources | FromNode | PreviousVersions | Baseline | Contender | Approval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,13 +1,32 @@
-"""New data to a decision to retrain."""
+"""New data to a decision to retrain, and to one on the challenger."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mlcore.components.challenger_evaluator import ChallengerEvaluator
+from mlcore.components.challenger_pusher import ChallengerPusher
 from mlcore.components.drift_monitor import DriftMonitor
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import GraphKind
 from mlcore.errors import ConfigError
 from mlcore.runtime.graphs.data import EXAMPLE_GEN, STATISTICS_GEN, looking_back
-from mlcore.runtime.graphs.graph import Baseline, FromNode, Graph, Node, Part
+from mlcore.runtime.graphs.graph import Baseline, Contender, FromNode, Graph, Node, Part
+
+CHALLENGER_EVALUATOR = Node(
+    name="challenger_evaluator",
+    component=ChallengerEvaluator,
+    inputs={
+        "examples": FromNode("example_gen", part=Part.TRIAL),
+        "model": Contender(),
+        "champion": Contender(champion=True),
+    },
+)
+CHALLENGER_PUSHER = Node(
+    name="challenger_pusher",
+    component=ChallengerPusher,
+    inputs={"challenge": FromNode(CHALLENGER_EVALUATOR.name, "challenge")},
+)
 
 
 def monitoring_graph(config: PipelineConfig) -> Graph:
@@ -20,7 +39,10 @@ def monitoring_graph(config: PipelineConfig) -> Graph:
         raise ConfigError(
             f"pipeline {config.name} is not monitored", where="monitor", next_step="add a monitor block to its file"
         )
-    return looking_back(_monitoring_graph(), config)
+    graph = _monitoring_graph()
+    if config.push.rollout is not None:
+        graph = replace(graph, nodes=(*graph.nodes, CHALLENGER_EVALUATOR, CHALLENGER_PUSHER))
+    return looking_back(graph, config)
 
 
 def _monitoring_graph() -> Graph:

@@ -18,7 +18,7 @@ from mlcore.core.types import Json, SplitName
 from mlcore.core.window import parse_moment
 from mlcore.errors import ConfigError, quoted
 from mlcore.runtime.graphs.data import HISTORY_GEN
-from mlcore.runtime.graphs.graph import Approval, Baseline, Graph, Node
+from mlcore.runtime.graphs.graph import FromNode, Graph, Node, PreviousVersions, Sources
 from mlcore.runtime.graphs.retraining import BACKTEST, MODEL_SELECTOR, TUNER
 from mlcore.runtime.release.provenance import Made
 
@@ -47,7 +47,8 @@ class Restored:
     def split(self, key: str) -> SplitName | None:
         """Which of an input's rows it takes; as the launcher resolved it."""
         binding = self.node.inputs.get(key)
-        if binding is None or isinstance(binding, Baseline | Approval) or isinstance(self.config.data.split, TimeSplit):
+        by_time = isinstance(self.config.data.split, TimeSplit)
+        if by_time or not isinstance(binding, Sources | FromNode | PreviousVersions):
             return None
         return binding.part.rows
 

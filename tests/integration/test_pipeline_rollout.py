@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.project import LATER, Project
+
+from mlcore.core.types import ArtifactType
+from mlcore.evaluation.challenge import ChallengeOutcome, read_challenge
+from mlcore.registry.challenge import LookVerdict
+from mlcore.registry.records import MoveKind, PushOutcome
+from mlcore.runtime.history import list_runs
+
+BLOCK = "push: {rollout: {min_rows: 100, at_least: P1D, at_most: P3D%s}, infra:"
+FIRST_LOOK = "2024-01-12T07:00Z"
+"""One day of rows is labelled that neither model has seen: 10 January."""
+NEXT_LOOK = "2024-01-13T07:00Z"
+LAST_LOOK = "2024-01-14T07:00Z"
+
+
+def trying(project: Project, more: str = "") -> None:
+    """Models are tried beside the champion from now on."""
+    project.replace("push: {infra:", BLOCK % more)
+
+
+def worse(project: Project) -> None:
+    """The next model learns hardly anything; the gates allow it, the rollout does not. Rows are independent here."""
+    trying(project, ", criteria: [{metric: log_loss, against: champion, max_regression: 0.02}]")
+    project.replace("max_iter: 10", "max_iter: 1")
+    project.replace("min_slice_rows: 20", "min_slice_rows: 20\n  cluster: id")
+
+
+def test_a_blessed_model_challenges_and_is_promoted_once_labels_show_that_it_may(ran: Project) -> None:
+    """The push makes it challenger; the next look on rows neither has seen makes it champion, with the evidence."""
+    trying(ran)
+    ran.run(LATER, name="later")
+    with ran.session() as session:
+        assert session.registry.aliases("tiny") == {"challenger": 2, "champion": 1}
+        assert session.registry.pushes("tiny")[-1].outcome is PushOutcome.CHALLENGER
+        verdicts = {row.run: row.verdict for row in list_runs(session, "tiny")}
+        assert verdicts["later"] == "blessed, challenges champion 1: mlcore models compare tiny"
+    early = ran.run("2024-01-11T07:00Z", name="too early", monitor=True)
+    assert early["challenger_evaluator"].summary == "none: there is nothing new to compare"
+    seen = ran.run(FIRST_LOOK, name="first", monitor=True)
+    assert "version 2 beside 1, passed" in seen["challenger_evaluator"].summary
+    with ran.session() as session:
+        registry = session.registry
+        assert registry.aliases("tiny") == {"champion": 2, "previous": 1}
+        (look,) = registry.looks("tiny")
+        assert (look.verdict, look.rows, look.look, look.challenger) == (LookVerdict.PASSED, 120, 1, 2)
+        assert look.spent == pytest.approx(1 / 9)
+        move = registry.history("tiny", "champion")[-1]
+        assert (move.kind, move.actor, move.evidence["challenge"]) == (MoveKind.PUSH, "first", look.artifact_id)
+        (challenge,) = session.metadata.artifacts([look.artifact_id])
+        document = read_challenge(session.artifacts.path(challenge.uri))
+        assert (document.outcome, document.rows) == (ChallengeOutcome.PASSED, 120)
+        judged = {
+            node.artifact.span.label
+            for node in session.metadata.lineage(challenge.id, "up")
+            if node.artifact.type is ArtifactType.EXAMPLES and node.artifact.span and node.depth == 1
+        }
+        assert judged == {"2024-01-10"}
+        assert {row.run: row.verdict for row in list_runs(session, "tiny")}["later"] == "pushed"
+    again = ran.run(FIRST_LOOK, name="first", monitor=True)
+    assert again["challenger_pusher"].summary == "challenger none: there is nothing new to compare"
+    with ran.session() as session:
+        assert len(session.registry.history("tiny", "champion")) == 2
+
+
+def test_a_worse_challenger_is_refused_and_does_not_come_back_by_itself(ran: Project) -> None:
+    """What is surely worse than allowed loses the alias with the reason; the same model again is withheld."""
+    worse(ran)
+    ran.run(LATER, name="later")
+    ran.run(FIRST_LOOK, name="first", monitor=True)
+    ran.run(NEXT_LOOK, name="next", monitor=True)
+    with ran.session() as session:
+        registry = session.registry
+        assert registry.aliases("tiny") == {"champion": 1}
+        look = registry.looks("tiny")[-1]
+        assert look.verdict is LookVerdict.REFUSED
+        assert "surely not within what is allowed" in look.reason
+        gone = registry.history("tiny", "challenger")[-1]
+        assert (gone.kind, gone.reason) == (MoveKind.REMOVE, look.reason)
+    ran.replace("slices: [[], [colour]]", "slices: [[]]")  # so that the run is not merely reused
+    ran.run(LATER, name="again")
+    with ran.session() as session:
+        assert session.registry.aliases("tiny") == {"champion": 1}
+        push = session.registry.pushes("tiny")[-1]
+        assert push.outcome is PushOutcome.WITHHELD
+        assert "version 2 was the challenger before" in push.reason
+
+
+def test_time_that_is_over_refuses_what_nothing_is_proven_of(ran: Project) -> None:
+    """Looks spend the chance of error by the time that is over, all of it at the end; then silence is a no."""
+    trying(ran, ", criteria: [{metric: log_loss, against: champion, min_improvement: 0.0}]")
+    ran.run(LATER, name="later")
+    for name, moment in (("first", FIRST_LOOK), ("next", NEXT_LOOK), ("last", LAST_LOOK)):
+        ran.run(moment, name=name, monitor=True)
+    with ran.session() as session:
+        looks = session.registry.looks("tiny")
+        assert [look.look for look in looks] == [1, 2, 3]
+        assert [look.spent for look in looks] == pytest.approx([1 / 9, 4 / 9, 1.0])
+        assert [look.rows for look in looks] == [120, 240, 360]
+        assert looks[-1].verdict is LookVerdict.REFUSED
+        assert session.registry.aliases("tiny") == {"champion": 1}
+    backfilled = ran.run(NEXT_LOOK, name="of the past", monitor=True)
+    assert backfilled["challenger_pusher"].summary.startswith("challenger none")
+    with ran.session() as session:
+        assert len(session.registry.looks("tiny")) == 3
+
+
+def test_a_challenger_that_passed_waits_for_a_pin_and_for_a_person(ran: Project) -> None:
+    """It stays challenger while the champion is pinned, then waits for approval; a yes makes it champion."""
+    ran.replace("push: {infra:", BLOCK.replace("push: {", "push: {approval: true, ") % "")
+    ran.run(LATER, name="later")
+    with ran.session() as session:
+        assert session.registry.pending("tiny") == ()
+        session.registry.pin("tiny", actor="ana", reason="audit")
+    ran.run(FIRST_LOOK, name="first", monitor=True)
+    with ran.session() as session:
+        assert session.registry.aliases("tiny") == {"challenger": 2, "champion": 1}
+        assert session.registry.pushes("tiny")[-1].reason == "withheld: ana pinned version 1: audit"
+        session.registry.unpin("tiny", actor="ana", reason="done")
+    ran.run(NEXT_LOOK, name="next", monitor=True)
+    with ran.session() as session:
+        assert [one.version for one in session.registry.pending("tiny")] == [2]
+        assert len(session.registry.looks("tiny")) == 1
+    told = ran.cli("models", "approve", "tiny", "2", "--reason", "fine", "--json")
+    assert json.loads(told.stdout)["outcome"] == "PROMOTED", told.stderr
+    with ran.session() as session:
+        assert session.registry.aliases("tiny") == {"champion": 2, "previous": 1}
