@@ -16,7 +16,6 @@ import io
 import json
 import math
 import re
-import secrets
 import stat
 import zipfile
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from mlcore.core.digests import PREFIX, canonical_json, digest_bytes, digest_chunks, is_digest
+from mlcore.core.temporary import temporary_folder
 from mlcore.core.types import Json
 from mlcore.errors import MlcoreError, quoted
 
@@ -104,8 +104,8 @@ def pack(
         _check_name(name, path)
     found = {name: _digest(content) for name, content in sorted(files.items())}
     manifest = Manifest(about=about, files=found).to_json()
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with temporary_folder("export", within=path.parent) as folder:
+        unfinished = folder / path.name
         with zipfile.ZipFile(unfinished, "x", zipfile.ZIP_STORED) as archive:
             _add(archive, MANIFEST, manifest)
             if sign is not None:
@@ -114,9 +114,6 @@ def pack(
                 _add(archive, name, files[name], size=found[name][1])
         digest = _digest(unfinished)[0]
         unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
     return digest
 
 
