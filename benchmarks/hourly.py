@@ -53,17 +53,17 @@ PIPELINE = """
 """
 
 
-def write_file(path: Path, hours: int, rows: int) -> None:
-    """The rows of so many hours, in the order of time; more hours begin with the rows of fewer."""
+def write_file(path: Path, hours: int, hourly: int) -> None:
+    """The rows of so many hours, in the order of time; more hours begin with the rows of fewer, hour by hour."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     random = np.random.default_rng(7)
-    size, noise, colour = random.random((rows, 3)).T
-    number = np.arange(rows)
+    number = np.arange(hours * hourly)
+    size, noise, colour = random.random((len(number), 3)).T
     first = int(START.timestamp()) * 1_000_000
-    moments = first + number * (3_600_000_000 * hours // rows)
+    moments = first + number // hourly * 3_600_000_000 + number % hourly * (3_600_000_000 // hourly)
     table = pa.table(
         {
             "id": number,
@@ -123,7 +123,7 @@ def measure(home: Path, options: argparse.Namespace) -> None:
     text = dedent(PIPELINE.format(train=options.hours - EVALUATED_HOURS, evaluated=EVALUATED_HOURS))
     (home / "config" / "pipelines" / "hourly.yaml").write_text(text, encoding="utf-8")
     data, hourly = home / "data" / "2024.parquet", options.rows // options.hours
-    write_file(data, options.hours + 1, hourly * (options.hours + 1))
+    write_file(data, options.hours + 1, hourly)
     server = EmbeddedPostgres(home / "postgres")
     server.start()
     try:
@@ -131,7 +131,7 @@ def measure(home: Path, options: argparse.Namespace) -> None:
         migrate(url)
         for later, what in enumerate(("the whole window", "an hour later", "an hour later, of a new file", "again")):
             if later == 2:
-                write_file(data, options.hours + 2, hourly * (options.hours + 2))
+                write_file(data, options.hours + 2, hourly)
             as_of = iso(START + timedelta(hours=options.hours + min(later, 2)))
             print(f"\n{what}, as of {as_of}", flush=True)
             command = [sys.executable, __file__, "--only", as_of, "--url", url, "--home", str(home)]

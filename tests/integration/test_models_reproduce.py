@@ -117,6 +117,7 @@ def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, mo
     assert not found.equal
     assert [step.component for step in found.steps if step.different] == ["Trainer"]
     assert found.reasons == ("trainer: nothing known differs, so it does not give equal bytes for equal input",)
+    assert "such as an estimator without random_state" in found.next_steps[0]
     made_by = reasons.made_by
 
     def newer(component: object) -> dict[str, object]:
@@ -124,9 +125,15 @@ def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, mo
         return {"code": "sha256:0", "libraries": {**now["libraries"], "numpy": "99.0"}}  # type: ignore[dict-item]
 
     monkeypatch.setattr(reasons, "made_by", newer)
-    reasons = " ".join(rebuilt(ran).reasons)
-    assert "trainer: its code changed since" in reasons
-    assert "now 99.0" in reasons
+    told = rebuilt(ran)
+    assert "trainer: its code changed since" in told.reasons
+    assert "now 99.0" in " ".join(told.reasons)
+    code, libraries = told.next_steps
+    assert told.environment is not None
+    assert code.startswith("check out the code that it was made with")
+    assert told.environment.commit in code
+    assert libraries == f"install what it was built with: {told.requirements}"
+    assert "numpy==" in Path(told.requirements).read_text(encoding="utf-8")
 
 
 def test_another_processor_is_named(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +13,14 @@ import pytest
 
 from mlcore.core.digests import digest_bytes
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing
-from mlcore.runtime.environment import present_environment, read_environment, shortened, write_environment
+from mlcore.runtime.environment import (
+    commit_of,
+    present_environment,
+    processor,
+    read_environment,
+    shortened,
+    write_environment,
+)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -38,6 +48,63 @@ def test_differences_name_both_versions(tmp_path: Path) -> None:
         "zzz absent, now 1.0",
     )
     assert shortened(tuple(map(str, range(30)))).endswith("; 7; and 22 more")
+
+
+def test_the_processor_is_part_of_it(tmp_path: Path) -> None:
+    """The instructions that NumPy and Arrow found are named, in the lock and of every execution."""
+    found = present_environment(tmp_path)
+    assert [words.split()[0] for words in found.simd] == ["numpy", "arrow"]
+    assert all(words in processor() for words in found.simd)
+    other = replace(found, simd=("numpy X86_V2", found.simd[1]))
+    assert found.differences(other) == (f"simd {', '.join(found.simd)}, now numpy X86_V2, {found.simd[1]}",)
+
+
+def test_other_instructions_are_seen_by_the_process_that_has_them() -> None:
+    """NumPy without its faster kernels, another kernel of BLAS, Arrow without vectors: another processor."""
+    program = "from mlcore.runtime.environment import processor; print(processor())"
+    other = {"NPY_DISABLE_CPU_FEATURES": "X86_V3", "OPENBLAS_CORETYPE": "Sandybridge", "ARROW_USER_SIMD_LEVEL": "NONE"}
+    if "X86_V3" not in processor():
+        pytest.skip("this processor has no faster kernels")
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={**os.environ, **other},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "blas for Sandybridge" in told
+    assert "arrow none" in told
+    assert "X86_V3" not in told
+
+
+def test_the_commit_of_a_checkout_is_told(tmp_path: Path) -> None:
+    """On a branch, packed or not, on none, and in a worktree; a folder that is no checkout has none."""
+    main, other = tmp_path / "main", tmp_path / "other"
+
+    def git(*arguments: str) -> str:
+        said = subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            cwd=main,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return said.stdout.strip()
+
+    main.mkdir()
+    assert commit_of(main) == ""
+    git("init", "-q")
+    assert commit_of(main) == ""
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    first = git("rev-parse", "HEAD")
+    assert commit_of(main) == first
+    git("worktree", "add", "-q", "-b", "side", str(other))
+    assert commit_of(other) == first
+    git("pack-refs", "--all")
+    assert (commit_of(main), commit_of(other)) == (first, first)
+    git("commit", "-q", "--allow-empty", "-m", "second")
+    git("checkout", "-q", "--detach")
+    assert commit_of(main) == git("rev-parse", "HEAD") != first
 
 
 def test_a_lock_that_is_none_is_an_error(tmp_path: Path) -> None:
