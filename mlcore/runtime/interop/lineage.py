@@ -232,7 +232,7 @@ def deliver(
                     tell(f"{sent} events")
                     if outcome.error is not None:
                         return Delivered(events=sent, refused=refused, error=outcome.error)
-            _settle(session, config, destination)
+                _settle(session, config, destination)  # what is long past is not looked at again
     except _Busy as busy:
         return Delivered(events=sent, refused=refused, error=busy)
     return Delivered(events=sent, refused=refused)
