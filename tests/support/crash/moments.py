@@ -16,6 +16,7 @@ from support.crash.world import World
 from mlcore.platform.processes import ProcessId
 
 _LOOK_SECONDS = 0.002
+_ASK_SECONDS = 0.01
 _HELD_SECONDS = 4.0
 _CALLS = {
     "to the disk": {74, 75},  # fsync, fdatasync
@@ -99,7 +100,7 @@ def _writing(world: World, rng: Random, over: Callable[[], bool]) -> str:
     """Somebody made a folder for an output just now."""
     before = _folders(world.store)
     while not over() and _folders(world.store) <= before:
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_ASK_SECONDS)
     time.sleep(rng.choice((0.0, rng.random() * 0.05)))
     return "while files were written"
 
@@ -122,7 +123,7 @@ def _inside_transaction(world: World, victim: Victim, rng: Random, over: Callabl
         holding.execute(text(f"BEGIN; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
         try:
             while not (found or over()) and time.monotonic() < until:
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_ASK_SECONDS)
                 found = bool(looking.execute(_WAITING, {"role": victim.role}).scalar())
             victim.kill()
         finally:
@@ -141,5 +142,5 @@ def _after_commit(world: World, rng: Random, over: Callable[[], bool]) -> str:
                 if passed == 0:
                     break
                 last, passed = now, passed - 1
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_ASK_SECONDS)
     return "just after a commit"
