@@ -39,7 +39,7 @@ def sync(
     pipeline: Annotated[str | None, typer.Argument(help="Its name; by default all that have lineage.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Send nothing: tell every difference.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Send everything, also what was taken.")] = False,
-    at_most: Annotated[float | None, typer.Option(help="Seconds after which the rest is put off.", min=1)] = None,
+    at_most: Annotated[float | None, typer.Option(help="Seconds after which the rest is put off.", min=0)] = None,
 ) -> None:
     """Deliver the lineage events that were not taken yet, of every execution there ever was; may be repeated."""
     if check and again:

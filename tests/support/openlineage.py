@@ -1,8 +1,7 @@
 """What OpenLineage says an event must be: by the classes its own client generates from the published JSON Schemas.
 
 They are turned back into JSON Schemas here, stricter than the published ones: nothing is allowed that they do not name.
-Our own facets are held against the files of ``docs/reference/openlineage``. Where the published schemas themselves lie
-in a folder ``../shared/conformance/openlineage`` beside the repository, those are asked, too.
+Our own facets are held against the files of ``docs/reference/openlineage``.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from mlcore.tracking.openlineage.facets import OWN, STANDARD
 
 ROOT = Path(__file__).parents[2]
 OWN_SCHEMAS = ROOT / "docs" / "reference" / "openlineage"
-CONFORMANCE = ROOT.parent / "shared" / "conformance" / "openlineage"
 _FORMATS = {"runId": "uuid", "eventTime": "date-time", "nominalStartTime": "date-time", "producer": "uri"}
 _PLACES = {"run": "RunFacet", "job": "JobFacet", "facets": "DatasetFacet", "inputFacets": "InputDatasetFacet"}
 
@@ -46,8 +44,6 @@ def facet_class(name: str) -> type[Any]:
 def problems(event: Mapping[str, Any]) -> list[str]:
     """All that is wrong with an event; nothing, where nothing is."""
     found = list(_errors(_event_validator(), event))
-    published = published_validator()
-    found += list(_errors(published, event)) if published else []
     for place, key, facet, kind in _facets(event):
         found += [f"{place}.{key}: {problem}" for problem in _facet_problems(key, facet, kind)]
     return found
@@ -149,16 +145,3 @@ def _closed(document: dict[str, Any]) -> dict[str, Any]:
         if "allOf" in facet:
             facet["unevaluatedProperties"] = False
     return document
-
-
-@cache
-def published_validator() -> Draft202012Validator | None:
-    """Of the schemas that OpenLineage publishes, where they are."""
-    if not CONFORMANCE.is_dir():
-        return None
-    registry: Registry[Any] = Registry()
-    documents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(CONFORMANCE.rglob("*.json"))]
-    for document in documents:
-        registry = registry.with_resource(document["$id"], Resource(contents=document, specification=DRAFT202012))
-    (event,) = (one for one in documents if one["$id"].endswith("/OpenLineage.json"))
-    return Draft202012Validator(event, registry=registry, format_checker=FormatChecker())

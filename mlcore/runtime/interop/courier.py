@@ -15,7 +15,7 @@ from threading import Event, Thread
 from mlcore.config.lineage import Lineage
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.errors import MlcoreError
-from mlcore.runtime.interop.lineage import Within, deliver
+from mlcore.runtime.interop.lineage import Busy, Within, deliver
 from mlcore.runtime.session import Session
 from mlcore.tracking.openlineage.destinations import Destination, destination_of
 
@@ -95,5 +95,7 @@ class Courier:
             _LOG.debug("lineage events could not be told", exc_info=True)
             self._failed = str(error)
             return False
+        if isinstance(outcome.error, Busy):
+            return True  # a task beside this one delivers what it finds until there is no more
         self._failed = str(outcome.error) if outcome.error else ""
         return outcome.error is None

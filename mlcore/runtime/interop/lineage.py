@@ -222,7 +222,7 @@ def deliver(
         return Delivered()
     sent = refused = 0
     try:
-        with session.metadata.exclusive([f"lineage {config.name} {destination.key}"], on_wait=_busy):
+        with session.metadata.exclusive([f"lineage {config.name} {destination.key}"], on_wait=_refuse_to_wait):
             while events := due_events(session, config, given, destination):
                 for start in range(0, len(events), destination.portion):
                     if until():
@@ -233,17 +233,17 @@ def deliver(
                     if outcome.error is not None:
                         return Delivered(events=sent, refused=refused, error=outcome.error)
                 _settle(session, config, destination)  # what is long past is not looked at again
-    except _Busy as busy:
+    except Busy as busy:
         return Delivered(events=sent, refused=refused, error=busy)
     return Delivered(events=sent, refused=refused)
 
 
-class _Busy(TrackingError):
+class Busy(TrackingError):
     """Somebody else tells the same destination right now."""
 
 
-def _busy() -> None:
-    raise _Busy("another process delivers lineage events to the same place", next_step="it delivers these, too")
+def _refuse_to_wait() -> None:
+    raise Busy("another process delivers lineage events to the same place", next_step="it delivers these, too")
 
 
 def _late(destination: Destination) -> TrackingError:
