@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from mlcore.cli import models_diff, models_exchange, models_moves, models_publish, models_reproduce
+from mlcore.cli import models_compare, models_diff, models_exchange, models_moves, models_publish, models_reproduce
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.config.files import pipeline_file
 from mlcore.core.window import iso
@@ -35,6 +35,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 def register(app: typer.Typer) -> None:
     models_moves.register(models, alias)
     models.command()(models_reproduce.reproduce)
+    models.command()(models_compare.compare)
     models.command()(models_diff.diff)
     models.command()(models_publish.publish)
     models.command()(models_exchange.export)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
 Version = Annotated[int, typer.Argument(help="Number of the model version.", min=1)]
 AliasName = Annotated[str, typer.Argument(help="challenger, or a name of your own.")]
+VersionOrAlias = Annotated[str, typer.Argument(help="Number of the model version, or an alias: challenger.")]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 Expect = Annotated[
     int | None,
@@ -54,14 +55,15 @@ def rollback(
 
 def promote(
     pipeline: PipelineName,
-    version: Version,
+    version: VersionOrAlias,
     reason: Reason,
     expect: Expect = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a registered version the champion by name, also over one that was trained on newer data."""
     with moving(pipeline) as stores:
-        before, after = stores.registry.promote(pipeline, version, actor=_actor(), reason=reason, expect=expect)
+        number = stores.registry.find(pipeline, version).version
+        before, after = stores.registry.promote(pipeline, number, actor=_actor(), reason=reason, expect=expect)
     _moved(pipeline, before, after, as_json=as_json)
 
 

@@ -6,6 +6,9 @@
 | ``POST /v1/predict``, Arrow stream | the answers as an Arrow stream; the version in ``Mlcore-Model-Version`` |
 | ``GET /v1/model`` | version, window, digest and columns of what is served |
 | ``GET /healthz``, ``/readyz``, ``/metrics`` | alive; has a model; counters |
+
+Where a challenger is tried beside the champion (``push.rollout``), a share of the requests is answered by it, or it is
+asked the same in the background; the version in the answer is that of the model that made it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -27,15 +31,18 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 import mlcore
+from mlcore.config.rollout import Rollout
 from mlcore.errors import DataError, MlcoreError, ModelError, Overloaded, RequestRefused
-from mlcore.inference.scorer import VERSION
+from mlcore.registry.names import CHALLENGER, CHAMPION
 from mlcore.serving.arrow_body import read_stream
 from mlcore.serving.batcher import Batcher
+from mlcore.serving.challenger import Challengers, Question
 from mlcore.serving.fields import rows_of
 from mlcore.serving.metrics import Metrics
-from mlcore.serving.models import Answer, Models, Served
+from mlcore.serving.models import Answer, Found, Models, Served, one_batch
 from mlcore.serving.openapi import document
-from mlcore.serving.request_log import RequestLog
+from mlcore.serving.request_log import Answered, RequestLog
+from mlcore.serving.routing import HEADER, key_of
 
 ARROW = "application/vnd.apache.arrow.stream"
 VERSION_HEADER = "Mlcore-Model-Version"
@@ -79,6 +86,8 @@ def create_app(
     tokens: Sequence[str] = (),
     log: RequestLog | None = None,
     refresh_seconds: float = 1.0,
+    rollout: Rollout | None = None,
+    key: Sequence[str] = (),
 ) -> FastAPI:
     """The app of one worker.
 
@@ -89,6 +98,8 @@ def create_app(
         tokens: SHA-256 digests, in hexadecimal, of the tokens that may ask; none: everybody may.
         log: Keeps a sample of the rows.
         refresh_seconds: How often the alias is looked up.
+        rollout: How a challenger is tried beside the champion; by default none is.
+        key: The columns by which rows are told apart, where they are sent.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="answers")
     looking = ThreadPoolExecutor(1, thread_name_prefix="registry")
@@ -100,6 +111,7 @@ def create_app(
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        server.close()
         executor.shutdown()
         looking.shutdown()
         if log is not None:
@@ -113,7 +125,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json" if open_to_all else None,
     )
-    server = _Server(models, metrics, limits, executor, log)
+    server = _Server(models, metrics, limits, executor, log, rollout, key)
     known = [Depends(_checked(frozenset(tokens)))]
     app.add_api_route("/v1/predict", server.predict, methods=["POST"], dependencies=known)
     app.add_api_route("/v1/model", server.model, methods=["GET"], dependencies=known)
@@ -137,6 +149,8 @@ class _Server:
         limits: Limits,
         executor: ThreadPoolExecutor,
         log: RequestLog | None,
+        rollout: Rollout | None,
+        key: Sequence[str],
     ) -> None:
         self._models = models
         self._metrics = metrics
@@ -146,42 +160,85 @@ class _Server:
         self._batcher: Batcher[Served, Answer] = Batcher(
             self._answer, executor, most_at_once=limits.rows_at_once, most_waiting=limits.waiting_rows
         )
+        self._key = tuple(key)
+        self._challengers: Challengers | None = None
+        if rollout is not None:
+            self._challengers = Challengers(
+                rollout,
+                metrics,
+                limits=(limits.rows_at_once, limits.waiting_rows),
+                log=log,
+                busy=lambda: self._batcher.waiting_rows > 0,
+            )
+
+    def close(self) -> None:
+        """Ask challengers nothing more."""
+        if self._challengers is not None:
+            self._challengers.close()
 
     async def predict(self, request: Request) -> Response:
         """Predictions for a row or many."""
         body = await self._body(request)
         started = time.perf_counter()
         served = self._models.current
-        version, status = (None if served is None else served.version.version), 500
+        answered, status = (None if served is None else Answered(version=served.version.version, role=CHAMPION)), 500
         try:
-            response = await self._predicted(request, served, body)
+            if served is None:
+                raise Overloaded("no model is served yet", next_step="ask again when /readyz says 200")
+            arrow = request.headers.get("content-type", "").partition(";")[0].strip() == ARROW
+            question = await self._of_arrow(request, served, body) if arrow else self._of_json(request, body)
+            answered, response = await self._answered(served, question)
             status = response.status_code
         except MlcoreError as error:
             status = _status(error)
             raise
         finally:
-            self._metrics.answered(status, version, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            version, role = (None, "") if answered is None else (answered.version, answered.role)
+            self._metrics.answered(status, version, role, seconds)
         return response
 
-    async def _predicted(self, request: Request, served: Served | None, body: bytes) -> Response:
-        if served is None:
-            raise Overloaded("no model is served yet", next_step="ask again when /readyz says 200")
-        if request.headers.get("content-type", "").partition(";")[0].strip() == ARROW:
-            return await self._arrow(served, body)
+    def _of_json(self, request: Request, body: bytes) -> Question:
         rows = rows_of(body)
-        batch = served.fields.batch(rows)
-        if self._log is not None:
-            self._log.add(rows)
-        answers = await self._batcher.ask(served, batch) if rows else []
-        return JSONResponse(
-            {"model_version": served.version.version, "predictions": [_finite(answer) for answer in answers]},
-            headers={VERSION_HEADER: str(served.version.version)},
-        )
+        return Question(key=key_of(request.headers.get(HEADER), rows, self._key, body), rows=rows)
 
-    async def _arrow(self, served: Served, body: bytes) -> Response:
-        loop = asyncio.get_running_loop()
-        answered = await loop.run_in_executor(self._executor, _answered_stream, served, body, self._limits.stream_bytes)
-        return Response(answered, media_type=ARROW, headers={VERSION_HEADER: str(served.version.version)})
+    async def _of_arrow(self, request: Request, served: Served, body: bytes) -> Question:
+        loop, columns = asyncio.get_running_loop(), served.scorer.columns
+        reading = partial(read_stream, body, columns, most_bytes=self._limits.stream_bytes)
+        table = one_batch(await loop.run_in_executor(self._executor, reading))
+        names = [name for name in self._key if name in table.schema.names]
+        first = table.slice(0, 1).select(names).to_pylist() if len(names) == len(self._key) else []
+        return Question(key=key_of(request.headers.get(HEADER), first, self._key, body), table=table)
+
+    async def _answered(self, served: Served, question: Question) -> tuple[Answered, Response]:
+        """The answer of the champion, or of its challenger; and what else comes of the question."""
+        challenger, challengers = self._models.challenger, self._challengers
+        batch = question.batch(served)  # refused for what the champion needs, whoever answers
+        found: Found | None = None
+        by, role = served, CHAMPION
+        if challengers and challenger and batch.num_rows and challengers.chosen(challenger, served, question):
+            found = await challengers.ask(challenger, question)
+            by, role = (challenger, CHALLENGER) if found is not None else (served, CHAMPION)
+        if found is None:
+            found = await self._by_champion(served, question, batch)
+        rows = [] if isinstance(found, pa.RecordBatch) else found
+        answered = Answered(version=by.version.version, role=role, answers=rows)
+        if self._log is not None:
+            self._log.add(question.rows, answered)
+        if challengers and challenger and by is served:
+            challengers.offer(challenger, question, answered)
+        return answered, _response(by, found)
+
+    async def _by_champion(self, served: Served, question: Question, batch: pa.RecordBatch) -> Found:
+        try:
+            if question.table is not None:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._executor, served.answer_table, question.table)
+            return await self._batcher.ask(served, batch) if batch.num_rows else []
+        except MlcoreError:
+            if self._log is not None:
+                self._log.add(question.rows, Answered(version=served.version.version, role=CHAMPION))
+            raise
 
     def _answer(self, served: Served, batches: Sequence[pa.RecordBatch]) -> Sequence[Answer]:
         self._metrics.together(sum(batch.num_rows for batch in batches))
@@ -226,7 +283,10 @@ class _Server:
         seconds = round(time.monotonic() - self._models.checked, 1)
         if served is None:
             return JSONResponse({"status": "no model yet"}, status_code=503)
-        return JSONResponse({"status": "ready", "model_version": served.version.version, "looked_seconds_ago": seconds})
+        content = {"status": "ready", "model_version": served.version.version, "looked_seconds_ago": seconds}
+        if self._challengers is not None:
+            content["challenger"] = self._challengers.status(self._models.challenger, self._models.challenger_problem)
+        return JSONResponse(content)
 
     async def counters(self) -> Response:
         """For Prometheus."""
@@ -237,14 +297,15 @@ def _too_large(most: int) -> TooLarge:
     return TooLarge(f"the body has more than {most} bytes", next_step="send fewer rows at once")
 
 
-def _answered_stream(served: Served, body: bytes, most_bytes: int) -> bytes:
-    table = read_stream(body, served.scorer.columns, most_bytes=most_bytes)
-    answers = served.scorer.answer(table.combine_chunks()).drop_columns([VERSION])
+def _response(by: Served, found: Found) -> Response:
+    headers = {VERSION_HEADER: str(by.version.version)}
+    if not isinstance(found, pa.RecordBatch):
+        content = {"model_version": by.version.version, "predictions": [_finite(answer) for answer in found]}
+        return JSONResponse(content, headers=headers)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, answers.schema) as writer:
-        writer.write_batch(answers)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+    with pa.ipc.new_stream(sink, found.schema) as writer:
+        writer.write_batch(found)
+    return Response(sink.getvalue().to_pybytes(), media_type=ARROW, headers=headers)
 
 
 def _finite(answer: Answer) -> Answer:

@@ -24,20 +24,34 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._pipeline = pipeline
         self._requests = Counter(
-            "mlcore_requests", "Requests by status", ("pipeline", "status", "version"), registry=self._registry
+            "mlcore_requests", "Requests by status", ("pipeline", "status", "version", "role"), registry=self._registry
         )
         self._seconds = Histogram(
-            "mlcore_request_seconds", "From the last byte of a request to its answer", ("pipeline",),
-            buckets=_SECONDS, registry=self._registry,
+            "mlcore_request_seconds", "From the last byte of a request to its answer",
+            ("pipeline", "version", "role"), buckets=_SECONDS, registry=self._registry,
         )  # fmt: skip
         self._rows = Histogram(
             "mlcore_batch_rows", "Rows that were answered together", ("pipeline",), buckets=_ROWS,
             registry=self._registry,
         )  # fmt: skip
         self._version = Gauge(
-            "mlcore_model_version", "The version that is served", ("pipeline",), registry=self._registry,
-            multiprocess_mode="livemin",
+            "mlcore_model_version", "The version that is served; 0 for no challenger", ("pipeline", "role"),
+            registry=self._registry, multiprocess_mode="livemin",
         )  # fmt: skip
+        self._challenger_seconds = Histogram(
+            "mlcore_challenger_seconds", "From asking a challenger to its answer", ("pipeline", "version"),
+            buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self._challenger_failures = Counter(
+            "mlcore_challenger_failures", "Requests that a challenger did not answer, and loads that failed",
+            ("pipeline", "version", "reason"), registry=self._registry,
+        )  # fmt: skip
+        shadow_rows = Counter(
+            "mlcore_shadow_rows", "Rows that a shadow answered", ("pipeline",), registry=self._registry
+        )
+        shadow_dropped = Counter(
+            "mlcore_shadow_dropped", "Rows that a shadow had no time for", ("pipeline",), registry=self._registry
+        )
         failures = Counter(
             "mlcore_refresh_failures", "Failed looks at the registry", ("pipeline",), registry=self._registry
         )
@@ -47,19 +61,30 @@ class Metrics:
         )  # fmt: skip
         self.refresh_failures = failures.labels(pipeline)
         self.dropped = dropped.labels(pipeline)
+        self.shadow_rows = shadow_rows.labels(pipeline)
+        self.shadow_dropped = shadow_dropped.labels(pipeline)
 
-    def answered(self, status: int, version: int | None, seconds: float) -> None:
-        """One request."""
-        self._requests.labels(self._pipeline, str(status), "" if version is None else str(version)).inc()
-        self._seconds.labels(self._pipeline).observe(seconds)
+    def answered(self, status: int, version: int | None, role: str, seconds: float) -> None:
+        """One request, by the version that answered it and what that is: ``champion`` or ``challenger``."""
+        number = "" if version is None else str(version)
+        self._requests.labels(self._pipeline, str(status), number, role).inc()
+        self._seconds.labels(self._pipeline, number, role).observe(seconds)
+
+    def challenger_answered(self, version: int, seconds: float) -> None:
+        """One request that a challenger was asked, as a canary or as a shadow."""
+        self._challenger_seconds.labels(self._pipeline, str(version)).observe(seconds)
+
+    def challenger_failed(self, version: int, reason: str) -> None:
+        """One that it did not answer, or that it could not be loaded."""
+        self._challenger_failures.labels(self._pipeline, str(version), reason).inc()
 
     def together(self, rows: int) -> None:
         """One call of the model."""
         self._rows.labels(self._pipeline).observe(rows)
 
-    def serves(self, version: int) -> None:
-        """Which version is served from now on."""
-        self._version.labels(self._pipeline).set(version)
+    def serves(self, version: int, role: str) -> None:
+        """Which version is served from now on, in what role."""
+        self._version.labels(self._pipeline, role).set(version)
 
     def text(self) -> bytes:
         """In the text format of Prometheus."""

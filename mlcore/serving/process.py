@@ -15,6 +15,7 @@ from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
 from mlcore.core.temporary import temporary_folder
 from mlcore.errors import ConfigError, NoChampion
+from mlcore.registry.names import CHAMPION
 from mlcore.platform.processes import die_with_parent
 from mlcore.registry.names import CHAMPION
 

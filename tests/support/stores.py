@@ -25,7 +25,14 @@ def new_artifact(uri: str, *, pipeline: str = "p", type_: ArtifactType = Artifac
 
 
 def push(
-    store: MetadataStore, name: str, train_end: int, *, force: bool = False, pipeline: str = "p", run: str | None = None
+    store: MetadataStore,
+    name: str,
+    train_end: int,
+    *,
+    force: bool = False,
+    challenges: bool = False,
+    pipeline: str = "p",
+    run: str | None = None,
 ) -> Push:
     """Publish a model, whose name decides its digest, and ask for the champion alias in the same transaction.
 
@@ -34,6 +41,7 @@ def push(
         name: Equal names have equal digests.
         train_end: Day on which its training data ended; it was evaluated on the seven days after.
         force: Take the alias by name.
+        challenges: Be compared with the champion first.
         pipeline: Whose model.
         run: Who asks; named after the model by default.
     """
@@ -65,6 +73,7 @@ def push(
         run=run or f"run of {name}",
         reason="blessed",
         force=force,
+        challenges=challenges,
     )
     store.publish(
         [Publication(execution_id=begun.id, outputs={"push": [new_artifact(f"{begun.id}/push", pipeline=pipeline)]})],
