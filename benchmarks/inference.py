@@ -89,7 +89,7 @@ def job(model: Path, rows: Path, out: Path) -> None:
 
     out.mkdir()
     scoring = Scoring(model=str(model), version=1, carried=("id",))
-    predict_files([Source(path=str(rows), prefix="rows")], str(out), scoring)
+    predict_files([Source(path=str(rows), folder=str(out), prefix="rows")], scoring)
 
 
 def measured(name: str, model: Path, rows: Path, out: Path) -> dict[str, float]:

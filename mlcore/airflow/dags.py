@@ -1,4 +1,4 @@
-"""One pipeline file to its two DAGs.
+"""One pipeline file to its DAGs.
 
     from mlcore.airflow.dags import build_dags
 
@@ -19,10 +19,10 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator
 
-from mlcore.airflow.docs import monitor_doc, retraining_doc
+from mlcore.airflow.docs import inference_doc, monitor_doc, retraining_doc
 from mlcore.airflow.naming import dag_name
 from mlcore.airflow.operators import ComponentOperator, RetrainOperator
-from mlcore.airflow.params import monitor_params, retraining_params
+from mlcore.airflow.params import moment_params, retraining_params
 from mlcore.airflow.timetable import PipelineTimetable
 from mlcore.components.drift_monitor import DriftMonitor
 from mlcore.components.pusher import Pusher
@@ -31,6 +31,7 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.settings import Settings
 from mlcore.core.types import GraphKind
 from mlcore.runtime.graphs.graph import Graph, Node
+from mlcore.runtime.graphs.inference import inference_graph
 from mlcore.runtime.graphs.monitoring import monitoring_graph
 from mlcore.runtime.graphs.retraining import retraining_graph
 
@@ -47,7 +48,7 @@ _TASK_DEFAULTS: Mapping[str, Any] = {
 
 
 def build_dags(path: str | Path, *, task_defaults: Mapping[str, Any] | None = None) -> dict[str, DAG]:
-    """The DAGs ``<name>`` and, where the pipeline is monitored, ``<name>_monitor``.
+    """The DAGs ``<name>`` and, where its file has the blocks, ``<name>_monitor`` and ``<name>_inference``.
 
     Called at the top level of a DAG file it also registers them with Airflow.
 
@@ -63,6 +64,8 @@ def build_dags(path: str | Path, *, task_defaults: Mapping[str, Any] | None = No
     dags = [_retraining_dag(config, defaults)]
     if config.monitor is not None:
         dags.append(_monitor_dag(config, config.monitor.schedule, defaults))
+    if config.inference is not None:
+        dags.append(_inference_dag(config, config.inference.schedule, defaults))
     return {dag.dag_id: dag for dag in dags}
 
 
@@ -89,7 +92,7 @@ def _monitor_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, A
         schedule=schedule,
         description=f"Drift and decay of {config.name}",
         doc_md=monitor_doc(config),
-        params=monitor_params(),
+        params=moment_params(),
         default_args=dict(defaults),
     )
     with dag:
@@ -99,6 +102,21 @@ def _monitor_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, A
             task_id=RETRAIN_TASK, retraining_dag_id=config.name, monitor_task_id=decided, doc_md=RetrainOperator.__doc__
         )
         tasks[decided].set_downstream(retrain)
+    return dag
+
+
+def _inference_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, Any]) -> DAG:
+    dag = _dag(
+        config,
+        dag_name(config.name, GraphKind.INFERENCE),
+        schedule=schedule,
+        description=f"Predictions of {config.name}",
+        doc_md=inference_doc(config),
+        params=moment_params(),
+        default_args=dict(defaults),
+    )
+    with dag:
+        _tasks(config, inference_graph(config))
     return dag
 
 

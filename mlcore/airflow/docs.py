@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlcore.config.inference import Destination, ParquetDestination
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.window import in_words
 
@@ -50,6 +51,29 @@ Before there is a champion it skips.
 **policy** `monitor` in `config/pipelines/{config.name}.yaml` · **without Airflow** \
 `mlcore monitor {config.name} --at 2013-03-11T07:00Z`
 """
+
+
+def inference_doc(config: PipelineConfig) -> str:
+    """``doc_md`` of ``<name>_inference``."""
+    asked = config.inference
+    window = config.data.span if asked is None or asked.window is None else asked.window
+    places = [_place(one) for one in asked.destinations] if asked else []
+    return f"""\
+### {_plain(config.name)}_inference
+
+Predicts the newest {in_words(window)} that have ended with the champion of `{config.name}`: a span once for every \
+content it has and every model. The predictions are in the artifact store, linked to the model and the rows they \
+were made of{"".join(f", and in {place}" for place in places)}. A run done again leaves the same rows. A backfilled \
+run predicts with the champion of its time, and leaves alone what a run of a later moment delivered of a span. Before \
+there is a champion it skips.
+
+**For** {_plain(config.owner) or "nobody named"} · **configuration** `inference` in \
+`config/pipelines/{config.name}.yaml` · **without Airflow** `mlcore infer {config.name} --at 2013-03-11T06:00Z`
+"""
+
+
+def _place(one: Destination) -> str:
+    return f"the files {_plain(one.path)}" if isinstance(one, ParquetDestination) else f"the table {_plain(one.table)}"
 
 
 def _models(config: PipelineConfig) -> str:

@@ -40,6 +40,7 @@ from mlcore.errors import (
     WindowError,
 )
 from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.graphs.inference import read_as
 from mlcore.runtime.waiting import next_look
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
         install_record_factory()
         upstream = {name: execution_id(context, name) for name in self.graph[self.node_name].upstream}
         settings = Settings.from_environ(os.environ)
-        with airflow_errors(self.config), open_session(Settings.from_environ(os.environ)) as session:
+        with (
+            airflow_errors(read_as(self.config, self.graph.kind)),
+            open_session(Settings.from_environ(os.environ)) as session,
+        ):
             request = self._request(session, airflow_run(context))
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
             with telling(session, self.config, settings.home):

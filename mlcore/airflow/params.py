@@ -11,8 +11,8 @@ _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)
 _DURATION = r"^P([0-9]+[YMW]|[0-9]+D(T[0-9]+H)?|T[0-9]+H)$"
 
 
-def monitor_params() -> dict[str, Param]:
-    """Parameters of ``<name>_monitor``."""
+def moment_params() -> dict[str, Param]:
+    """Parameters of ``<name>_monitor`` and ``<name>_inference``."""
     return {"as_of": _as_of()}
 
 

@@ -32,27 +32,27 @@ class Source:
 
     Attributes:
         path: The file, a path or a URL.
-        prefix: What the names of the files that are made of it begin with.
+        folder: Where the files go that are made of it: exists; a path or a URL.
+        prefix: What their names begin with.
     """
 
     path: str
+    folder: str
     prefix: str
 
 
 def convert(
     sources: Sequence[Source],
-    folder: str,
     function: Convert,
     *,
     columns: Sequence[str] | None = None,
     part_rows: int = PART_ROWS,
     engine: Beam | None = None,
 ) -> None:
-    """Write ``<prefix>-<part>.parquet`` into a folder for every part of every source, parts counted from 0.
+    """Write ``<prefix>-<part>.parquet`` into its folder for every part of every source, parts counted from 0.
 
     Args:
-        sources: What to read; no two have one prefix.
-        folder: Exists; a path or a URL.
+        sources: What to read; no two of one folder have one prefix.
         function: Of a batch to the rows that take its place, which have the same columns for every batch; must be
             picklable, and equal batches must give equal rows.
         columns: Only these are read.
@@ -67,9 +67,9 @@ def convert(
     """
     if not sources:
         return
-    failures = place(folder) / ".failures"
+    failures = place(sources[0].folder) / ".failures"
     with running(engine, failures) as options:
-        step = _Convert(folder, function, tuple(columns) if columns is not None else None)
+        step = _Convert(function, tuple(columns) if columns is not None else None)
         _run(sources, Divide(part_rows), step, WriteFailures(str(failures)), options)
 
 
@@ -92,13 +92,12 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class _Convert:
-    folder: str
     function: Convert
     columns: Sequence[str] | None
 
     def __call__(self, element: tuple[Place, Source, range | None]) -> Iterator[tuple[str, tuple[Place, Failure]]]:
         place_, source, groups = element
-        target = f"{self.folder.rstrip('/')}/{source.prefix}-{place_[1]:05d}.parquet"
+        target = f"{source.folder.rstrip('/')}/{source.prefix}-{place_[1]:05d}.parquet"
         try:
             read = batches(source.path, self.columns, row_groups=groups)
             write(target, _written(self.function(batch) for batch in read))

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 COMMANDS = {
     "run": "runs",
     "monitor": "runs",
+    "infer": "runs",
     "runs": "runs",
     "predict": "predict",
     "serve": "serve",

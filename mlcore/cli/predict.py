@@ -91,7 +91,7 @@ def _table(database: str, table: str, variables: Mapping[str, str]) -> tuple[str
     from mlcore.ingest.postgres.address import fill_address
 
     address = fill_address(database, variables, where="--database")
-    return f"{address}#{table}", partial(write_table, address, table)
+    return f"{address}#{table}", lambda schema, rows: write_table(address, table, schema, rows).digest
 
 
 def _told(rows: Iterator[pa.RecordBatch], status: Status) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""``mlcore run``, ``mlcore monitor`` and ``mlcore runs list|show``."""
+"""``mlcore run``, ``mlcore monitor``, ``mlcore infer`` and ``mlcore runs list|show``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from mlcore.core.window import Grain, iso, parse_moment
 from mlcore.errors import MetadataError, WindowError, quoted
 from mlcore.runtime import history
 from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.graphs.inference import inference_graph
 from mlcore.runtime.graphs.monitoring import monitoring_graph
 from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.interop.courier import telling
@@ -42,6 +43,7 @@ At = Annotated[str, typer.Option("--at", help="The moment the run may know of (a
 def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(monitor)
+    app.command()(infer)
     app.add_typer(runs, name="runs")
 
 
@@ -67,6 +69,12 @@ def monitor(pipeline: PipelineName, at: At) -> None:
     """Report drift and decay as of one moment, and say whether to retrain."""
     config = find_pipeline(settings().pipelines, pipeline)
     _run(pipeline, monitoring_graph(config), _request(pipeline, at))
+
+
+def infer(pipeline: PipelineName, at: At) -> None:
+    """Predict the newest spans as of one moment with the champion of then, and deliver what it says."""
+    config = find_pipeline(settings().pipelines, pipeline)
+    _run(pipeline, inference_graph(config), _request(pipeline, at))
 
 
 def _request(

@@ -154,12 +154,14 @@ class SpanTask:
 
     Attributes:
         past: Of the component's look-back, the spans before it that there are, in order.
+        shared: By input name, what is the same for every span, such as a model.
     """
 
     span: Span
     source: Payload
     output: Output
     past: tuple[Payload, ...] = ()
+    shared: Mapping[str, tuple[Payload, ...]] = field(default_factory=dict)
 
 
 class SpanComponent(ABC):

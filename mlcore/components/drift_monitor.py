@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class DriftMonitor(Component):
-    """Judges drift on all rows by whole days, decay on newly labelled rows, age; draws the picture on a sample."""
+    """Judges drift on all rows by whole days, decay on newly labelled rows, age; draws the picture on a sample.
+
+    Decay is judged by what the champion predicted of those rows, where that is stored.
+    """
 
     inputs = {
         "reference_examples": ArtifactType.EXAMPLES,
         "current_examples": ArtifactType.EXAMPLES,
         "labelled_examples": ArtifactType.EXAMPLES,
+        "predictions": ArtifactType.PREDICTIONS,
         "reference_statistics": ArtifactType.STATISTICS,
         "current_statistics": ArtifactType.STATISTICS,
         "model": ArtifactType.MODEL,
@@ -43,6 +47,9 @@ class DriftMonitor(Component):
         "transform",
         "components.merging",
         "components.scoring",
+        "components.served",
+        "inference.predictions",
+        "inference.scorer",
         "ingest.examples",
     )
     libraries = ("evidently", "pandas", "pyarrow", "numpy", "scikit-learn")
@@ -104,7 +111,8 @@ class DriftMonitor(Component):
 
     def _performance(self, inputs: Inputs) -> Performance | None:
         """The champion's metric at push and now; ``None`` where it was not measured at push."""
-        from mlcore.components.scoring import about, read_judged, score
+        from mlcore.components.scoring import about
+        from mlcore.components.served import answered
         from mlcore.evaluation.evaluate import evaluate
         from mlcore.evaluation.files import read
         from mlcore.evaluation.metrics import find_metric
@@ -121,17 +129,18 @@ class DriftMonitor(Component):
         at_push = _estimate(read(inputs.one("evaluation").path), metric)
         if at_push is None:
             return None
-        judged = read_judged(self.config, inputs.paths("labelled_examples"))
+        model = inputs.one("model").path
+        found = answered(self.config, inputs["labelled_examples"], inputs["predictions"], model)
         only = {"metrics": (metric,), "slices": ((),), "validation_criteria": ()}
-        config, model = self.config.evaluation.model_copy(update=only), inputs.one("model").path
-        known = about(self.config, judged, model)
-        now = evaluate(judged.labels, score(model, judged.rows), columns=judged.rows, config=config, **known)
+        config, known = self.config.evaluation.model_copy(update=only), about(self.config, found.judged, model)
+        now = evaluate(found.judged.labels, found.scores, columns=found.judged.rows, config=config, **known)
         return compare(
             metric,
             at_push=at_push,
             now=_estimate(now, metric),
             higher_is_better=better,
             max_decay=max_decay,
+            answers=found.answers,
         )
 
     def summary(self, outputs: Inputs) -> str:

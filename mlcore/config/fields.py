@@ -84,6 +84,8 @@ Length = Annotated[
 Duration = Annotated[timedelta, AfterValidator(_positive)]
 Delay = Annotated[timedelta, AfterValidator(_not_negative)]
 ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
+Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
+"""How many there must be: a number of them, or a fraction of all."""
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(check_pattern)]
 """Of the place of a span: see :mod:`mlcore.core.patterns`."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

@@ -18,7 +18,7 @@ from mlcore.errors import ConfigError, quoted
 __all__ = ["find_pipeline", "load_pipeline", "load_platform", "pipeline_names", "schema_file"]
 
 _SHOWN_PROBLEMS = 10
-_OF_KINDS = (("data", "source"), ("data", "split"))
+_OF_KINDS = (("data", "source"), ("data", "split"), ("inference", "source"))
 _LISTED = ("push", "destinations")
 _KIND = re.compile(r"^(?:Input tag .* found|Unable to extract tag) using (?:discriminator )?'(\w+)'")
 _SHARED = ("beam", "retention", "tracking", "lineage")

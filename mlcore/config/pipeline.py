@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
@@ -15,7 +15,8 @@ from mlcore.config.beam import Beam
 from mlcore.config.candidates import Candidates, Selection
 from mlcore.config.data import ColumnSplit, Complete, Data, TimeSplit
 from mlcore.config.evaluation import ChampionCriterion, Evaluation
-from mlcore.config.fields import Length, Name, Schedule, Section
+from mlcore.config.fields import Length, Name, Schedule, Section, Share
+from mlcore.config.inference import Inference
 from mlcore.config.lineage import Lineage
 from mlcore.config.model import Feature, Model
 from mlcore.config.monitor import Monitor
@@ -26,8 +27,6 @@ from mlcore.config.tracking import Tracking
 from mlcore.config.tune import AMOUNT_METRICS
 from mlcore.core.window import is_whole
 from mlcore.errors import ConfigError, quoted
-
-Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 
 
 class MinSpans(Section):
@@ -79,11 +78,10 @@ class PipelineConfig(Section):
     evaluation: Evaluation = Evaluation()
     push: Push = Push()
     monitor: Monitor | None = None
+    inference: Inference | None = None
     alerts: Alerts = Alerts()
     tracking: Tracking | None = Field(default=None, description="By default what config/platform.yaml says")
-    lineage: Lineage | None = Field(
-        default=None, description="By default what config/platform.yaml says, if it does"
-    )
+    lineage: Lineage | None = Field(default=None, description="By default what config/platform.yaml says, if it does")
     beam: Beam | None = Field(default=None, description="By default what config/platform.yaml says")
     retention: Retention | None = Field(
         default=None, description="By default what config/platform.yaml says, if it does"
@@ -164,6 +162,33 @@ class PipelineConfig(Section):
         )
         return self.model_copy(update={"data": data})
 
+    @property
+    def inferring(self) -> PipelineConfig:
+        """The pipeline as inference runs read it, which need no outcome.
+
+        Its data is that of ``inference.source`` where there is one, without the label's column and the one that splits
+        rows; what is made of a row's past is given there as the model is to see it.
+        """
+        asked = self.inference
+        if asked is None:
+            return self
+        data, outcome = self.data, self.data.label.column
+        seen = tuple(name for name in data.complete.columns if name != outcome)
+        update: dict[str, object] = {"columns": seen} if asked.source is None else {"columns": seen, "marker": None}
+        own: dict[str, object] = {"complete": asked.complete or data.complete.model_copy(update=update)}
+        if asked.source is not None:
+            splits = data.split.column if isinstance(data.split, ColumnSplit) else None
+            own |= {
+                "source": asked.source,
+                "columns": {name: kind for name, kind in data.all_columns.items() if name not in (outcome, splits)},
+                "history": {},
+                "serving": None,
+                "split": TimeSplit(),
+            }
+        least = MinSpans(train=asked.min_spans, eval=asked.min_spans)
+        window = self.window.model_copy(update={"min_spans": least})
+        return self.model_copy(update={"data": data.model_copy(update=own), "window": window})
+
     @model_validator(mode="before")
     @classmethod
     def _decay_of_the_first_metric(cls, data: Any) -> Any:
@@ -189,6 +214,8 @@ class PipelineConfig(Section):
             if column not in columns:
                 raise ValueError(f"evaluation.{name}: column {column!r} is not in data.columns")
         self._check_monitor()
+        if self.inference is not None:
+            self.inference.check(self.data, self.inferring.data)
         self._check_window()
         self._check_models()
         self._check_rollout()

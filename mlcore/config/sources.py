@@ -86,11 +86,37 @@ _PASSWORD = re.compile(r"://[^/@]*:([^@]*)@|[?&](?:ssl)?password=([^&]*)")
 _POSTGRES = ("postgres://", "postgresql://", "postgresql+psycopg2://", "${")
 
 
-class PostgresSource(Section):
+class PostgresAddress(Section):
+    """Where a PostgreSQL database is: give ``url`` or ``connection``.
+
+    ``${NAME}`` in the URL is replaced by the environment variable, so that no secret stands in the file;
+    ``connection`` is an Airflow connection, ``AIRFLOW_CONN_<NAME>``.
+    """
+
+    url: str | None = Field(default=None, repr=False)
+    connection: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.url is None) == (self.connection is None):
+            raise ValueError("give either url or connection")
+        return self
+
+    @model_validator(mode="after")
+    def _without_password(self) -> Self:
+        """Checked for the whole section: the message for one key would quote it."""
+        found = _PASSWORD.search(self.url or "")
+        if found and "${" not in (found[1] or found[2] or ""):
+            raise ValueError("url holds a password; write ${NAME} in its place and set NAME in the environment")
+        if self.url and not self.url.startswith(_POSTGRES):
+            raise ValueError("url is no PostgreSQL URL; write postgresql://user:${NAME}@host:5432/database, or ${NAME}")
+        return self
+
+
+class PostgresSource(PostgresAddress):
     """Rows of a PostgreSQL table or query, divided into spans by ``data.event_timestamp``.
 
-    Give ``table`` or ``query``, and ``url`` or ``connection``. ``${NAME}`` in the URL is replaced by the environment
-    variable, so that no secret stands in the file; ``connection`` is an Airflow connection, ``AIRFLOW_CONN_<NAME>``.
+    Give ``table`` or ``query``, and ``url`` or ``connection``.
     """
 
     places: ClassVar[set[str]] = {
@@ -101,8 +127,6 @@ class PostgresSource(Section):
     type: Literal["postgres"]
     table: str | None = Field(default=None, min_length=1, description="A table or view: public.flights")
     query: str | None = Field(default=None, min_length=1, description="One SELECT")
-    url: str | None = Field(default=None, repr=False)
-    connection: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     partition_by: str | None = Field(default=None, description="An integer column whose ranges are read side by side")
     connections: int = Field(default=2, ge=1, le=16, description="How many connections read at once")
     updated_at: str | None = Field(
@@ -113,18 +137,6 @@ class PostgresSource(Section):
     def _one_of_each(self) -> PostgresSource:
         if (self.table is None) == (self.query is None):
             raise ValueError("give either table or query")
-        if (self.url is None) == (self.connection is None):
-            raise ValueError("give either url or connection")
-        return self
-
-    @model_validator(mode="after")
-    def _without_password(self) -> PostgresSource:
-        """Checked for the whole section: the message for one key would quote it."""
-        found = _PASSWORD.search(self.url or "")
-        if found and "${" not in (found[1] or found[2] or ""):
-            raise ValueError("url holds a password; write ${NAME} in its place and set NAME in the environment")
-        if self.url and not self.url.startswith(_POSTGRES):
-            raise ValueError("url is no PostgreSQL URL; write postgresql://user:${NAME}@host:5432/database, or ${NAME}")
         return self
 
 

@@ -7,11 +7,13 @@ many digits, with zeros in front. ``{VERSION}`` is left to who looks which versi
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
-from mlcore.core.window import EPOCH, Span
+from mlcore.core.window import EPOCH, Grain, Span, span_at
 from mlcore.errors import ConfigError, quoted
 
 _DATES = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH": "%H"}
+_FEBRUARY = datetime(1971, 2, 5, tzinfo=UTC)
 _VERSION = "VERSION"
 _SPAN = "SPAN"
 _PLACEHOLDER = re.compile(r"\{([^{}:]*)(?::(\d{1,2}))?\}")
@@ -65,3 +67,16 @@ def fill(pattern: str, span: Span, *, key: str = "data.source.path") -> str:
         return _PLACEHOLDER.sub(part, check_pattern(pattern))
     except ValueError as error:
         raise ConfigError(str(error), where=key, next_step=f"correct {quoted(pattern)}") from error
+
+
+def tells_apart(pattern: str, grain: Grain) -> bool:
+    """Whether no two spans of a grain have one place.
+
+    >>> from datetime import UTC, datetime, timedelta
+    >>> [tells_apart(pattern, timedelta(hours=6)) for pattern in ("{YYYY}-{MM}-{DD}", "{SPAN}/{HH}", "{YYYY}{DD}/{HH}")]
+    [False, True, False]
+    """
+    first = span_at(_FEBRUARY, grain)
+    later = {first.end, *(_FEBRUARY + timedelta(days=days) for days in (1, 28, 365))}  # the same hour, day, month
+    others = {span_at(moment, grain) for moment in later} - {first}
+    return fill(pattern, first) not in {fill(pattern, other) for other in others}

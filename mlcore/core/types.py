@@ -20,7 +20,7 @@ SPAN_FRAGMENT = "#span="
 class ArtifactType(StrEnum):
     """What an artifact is. A ``SOURCE_FILE`` is the user's: it is recorded, never written, never collected.
 
-    What comes from the serving log has types of its own: it is never trained on, and no window is made of it.
+    What comes from the serving log, or has no outcome, has types of its own: it is never trained on.
     """
 
     SOURCE_FILE = "SourceFile"
@@ -28,6 +28,7 @@ class ArtifactType(StrEnum):
     STATISTICS = "Statistics"
     SERVING_EXAMPLES = "ServingExamples"
     SERVING_STATISTICS = "ServingStatistics"
+    INFERENCE_EXAMPLES = "InferenceExamples"
     SCHEMA = "Schema"
     ANOMALIES = "Anomalies"
     ANALYZER_STATE = "AnalyzerState"
@@ -35,6 +36,7 @@ class ArtifactType(StrEnum):
     HYPER_PARAMETERS = "HyperParameters"
     MODEL = "Model"
     PREDICTIONS = "Predictions"
+    PUSHED_PREDICTIONS = "PushedPredictions"
     SELECTION = "Selection"
     ENVIRONMENT = "Environment"
     EVALUATION = "Evaluation"

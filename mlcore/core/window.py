@@ -387,6 +387,21 @@ def resolve_monitor_window(as_of: datetime, *, grain: Grain, current: Grain, lab
     )
 
 
+def resolve_inference_window(as_of: datetime, *, grain: Grain, length: Grain | None) -> Interval:
+    """What an inference run scores: the newest ``length`` of spans that have ended, by default one.
+
+    Raises:
+        WindowError: ``length`` is not a whole, positive number of spans.
+
+    >>> str(resolve_inference_window(parse_moment("2013-03-11T06:00Z"), grain=timedelta(days=1), length=None))
+    '[2013-03-10T00:00:00Z, 2013-03-11T00:00:00Z)'
+    """
+    length = grain if length is None else length
+    _check_length("inference.window", length, grain)
+    ended = newest_mature_end(as_of, grain=grain, label_delay=timedelta(0))
+    return Interval(start=_laid("inference.window", ended, length, grain), end=ended)
+
+
 def _laid(key: str, end: datetime, length: Grain, grain: Grain) -> datetime:
     """Where a window of ``length`` that ends at ``end`` starts; months that end amid one are months of days."""
     if isinstance(length, Months) and not isinstance(grain, Months):

@@ -84,8 +84,8 @@ def check_carried(scorer: Scorer, names: Sequence[str], carried: Sequence[str]) 
         )
 
 
-def predict_files(sources: Sequence[Source], folder: str, scoring: Scoring, *, engine: Beam | None = None) -> None:
-    """Score Parquet files: ``<prefix>-<part>.parquet`` in a folder for every part of every file.
+def predict_files(sources: Sequence[Source], scoring: Scoring, *, engine: Beam | None = None) -> None:
+    """Score Parquet files: ``<prefix>-<part>.parquet`` in a source's folder for every part of it.
 
     Raises:
         ArtifactError: A file is missing or damaged, or the folder cannot be written.
@@ -93,4 +93,4 @@ def predict_files(sources: Sequence[Source], folder: str, scoring: Scoring, *, e
         ModelError: The model refuses rows.
         EngineError: The runner cannot be had, or its job failed.
     """
-    convert(sources, folder, scoring, columns=scoring.columns, engine=engine)
+    convert(sources, scoring, columns=scoring.columns, engine=engine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -113,8 +113,7 @@ class Scorer:
 
     @cached_property
     def _is_binary(self) -> bool:
-        """Whether scores are the probability of 1: the same question that ``predict_scores`` asks."""
-        return np.array_equal(np.asarray(self.classes, dtype=object), [0, 1])
+        return is_binary(self.classes)
 
     @property
     def _nothing(self) -> npt.NDArray[np.float64]:
@@ -124,3 +123,8 @@ class Scorer:
         """The class of the highest probability, of equal ones the first; of two classes 1 from one half on."""
         chosen = (scores >= 0.5).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
         return pa.array(list(self.classes)).take(pa.array(chosen))
+
+
+def is_binary(classes: Sequence[Json]) -> bool:
+    """Whether scores are the probability of 1: the same question that ``predict_scores`` asks."""
+    return np.array_equal(np.asarray(classes, dtype=object), [0, 1])

@@ -31,6 +31,27 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """Where the champion's answers on the labelled rows come from.
+
+    Attributes:
+        predicted: Rows with what it predicted of them before their outcome was known.
+        scored: Rows of spans of which no predictions of its are stored: it was asked of them now.
+        missing: Rows of spans with predictions that have none; they are not measured.
+    """
+
+    predicted: int
+    scored: int
+    missing: int
+
+    def __str__(self) -> str:
+        parts = [f"{self.predicted} as predicted"] * (self.predicted > 0 or self.missing > 0)
+        parts += [f"{self.scored} scored again"] * (self.scored > 0)
+        parts += [f"{self.missing} without a prediction left out"] * (self.missing > 0)
+        return "rows: " + ", ".join(parts) if parts else "no rows"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Performance:
     """The champion now against the champion at push.
 
@@ -41,6 +62,7 @@ class Performance:
         worse_by: How much worse it is now, in the metric's unit; negative where it is better.
         worse_by_at_least: Lower end of the interval of that difference.
         decayed: Whether it is worse by more than is tolerated, and surely worse at all.
+        answers: What it was measured on now; ``None`` where that is not known.
     """
 
     metric: str
@@ -49,10 +71,17 @@ class Performance:
     worse_by: float | None
     worse_by_at_least: float | None
     decayed: bool
+    answers: Answers | None = None
 
 
 def compare(
-    metric: str, *, at_push: Estimate, now: Estimate | None, higher_is_better: bool, max_decay: float
+    metric: str,
+    *,
+    at_push: Estimate,
+    now: Estimate | None,
+    higher_is_better: bool,
+    max_decay: float,
+    answers: Answers | None = None,
 ) -> Performance:
     """Judge the champion's quality.
 
@@ -66,10 +95,17 @@ def compare(
         now: On rows whose labels matured since.
         higher_is_better: Whether more of the metric is better.
         max_decay: How much worse it may be, in the metric's unit.
+        answers: What it was measured on now.
     """
     if now is None:
         return Performance(
-            metric=metric, at_push=at_push, now=None, worse_by=None, worse_by_at_least=None, decayed=False
+            metric=metric,
+            at_push=at_push,
+            now=None,
+            worse_by=None,
+            worse_by_at_least=None,
+            decayed=False,
+            answers=answers,
         )
     if higher_is_better:
         worse_by = at_push.value - now.value
@@ -84,4 +120,5 @@ def compare(
         worse_by=worse_by,
         worse_by_at_least=worse_by - margin,
         decayed=worse_by > max_decay and worse_by - margin > 0,
+        answers=answers,
     )

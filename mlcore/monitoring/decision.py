@@ -13,7 +13,7 @@ from mlcore.config.monitor import Monitor
 from mlcore.core.digests import canonical_json
 from mlcore.core.types import Json
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing, quoted
-from mlcore.monitoring.decay import Estimate, Performance
+from mlcore.monitoring.decay import Answers, Estimate, Performance
 from mlcore.monitoring.drift import FeatureDrift
 
 FILE_NAME = "decision.json"
@@ -122,9 +122,10 @@ def _drift(features: Sequence[FeatureDrift], config: Monitor) -> tuple[bool, str
 
 
 def _performance(performance: Performance | None, config: Monitor) -> tuple[bool, str]:
+    on = f" ({performance.answers})" if performance and performance.answers else ""
     if performance is None or performance.now is None or performance.worse_by is None:
-        return False, f"{config.performance.metric} was not measured: too few rows with mature labels"
-    figures = f"{performance.metric} was {performance.at_push} at push and is {performance.now} now"
+        return False, f"{config.performance.metric} was not measured: too few rows with mature labels{on}"
+    figures = f"{performance.metric} was {performance.at_push} at push and is {performance.now} now{on}"
     if performance.decayed:
         return True, f"{figures}: worse by {performance.worse_by:.3f}, more than {config.performance.max_decay:g}"
     if performance.worse_by > config.performance.max_decay:
@@ -147,11 +148,12 @@ def _days(length: timedelta) -> str:
 
 
 def _performance_from_json(value: dict[str, Json]) -> Performance:
-    at_push, now = value.pop("at_push"), value.pop("now")
+    at_push, now, answers = value.pop("at_push"), value.pop("now"), value.pop("answers")
     if not isinstance(at_push, dict):
         raise ValueError("at_push is no estimate")
     return Performance(
         at_push=Estimate(**at_push),  # type: ignore[arg-type]
         now=Estimate(**now) if isinstance(now, dict) else None,  # type: ignore[arg-type]
+        answers=Answers(**answers) if isinstance(answers, dict) else None,  # type: ignore[arg-type]
         **value,  # type: ignore[arg-type]
     )

@@ -18,10 +18,12 @@ from sqlalchemy import Connection
 
 from mlcore.artifacts.blocks import Blocks
 from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payload, SpanComponent
+from mlcore.components.bulk_inferrer import BulkInferrer
 from mlcore.components.challenger_evaluator import ChallengerEvaluator
 from mlcore.components.evaluator import Evaluator
 from mlcore.components.example_gen import ExampleGen
 from mlcore.components.merging import CODE
+from mlcore.components.predictions_pusher import PredictionsPusher
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, EventType, ExecutionState, NewArtifact, NewExecution, SplitName
@@ -35,10 +37,12 @@ from mlcore.runtime.candidates import naming
 from mlcore.runtime.environment import ENVIRONMENT, present_environment, write_environment
 from mlcore.runtime.fingerprint import MADE_BY, code_digest, fingerprint, made_by
 from mlcore.runtime.graphs.graph import Graph, Node
+from mlcore.runtime.graphs.inference import read_as
 from mlcore.runtime.logs import log_context
 from mlcore.runtime.release.following import level_after
 from mlcore.runtime.resolve import Resolver
 from mlcore.runtime.session import Session
+from mlcore.runtime.sources.catalog import CHECKED
 from mlcore.runtime.spans import launch_spans
 from mlcore.runtime.waiting import waiting
 
@@ -90,7 +94,7 @@ def launch(
         MlcoreError: Inputs cannot be resolved, the component failed, or its outputs stop the run.
     """
     started, behind = time.monotonic(), tuple[str, ...]()
-    node = graph[node_name]
+    node, config = graph[node_name], read_as(config, graph.kind)
     context = log_context(pipeline=config.name, run=request.run, node=node.name)
     with context, Divisions() as divisions, keeping_copies():
         resolver = Resolver(
@@ -109,16 +113,21 @@ def launch(
             spanwise = node.component(config)
             if isinstance(spanwise, ExampleGen):
                 spanwise.divisions = divisions
+            if isinstance(spanwise, BulkInferrer) and resolver.baseline is not None:
+                spanwise.version = resolver.baseline.version
+            shared = {key: found for key, found in inputs.items() if key not in ("source", "past")}
             spans = launch_spans(
-                session, spanwise, request, inputs["source"], splits.get("source"), inputs.get("past", ())
+                session, spanwise, request, inputs["source"], splits.get("source"), inputs.get("past", ()), shared
             )
             execution_id, state, summary = spans.execution_id, spans.state, spans.summary
-            if node.component.output is ArtifactType.EXAMPLES:
+            if node.component.output in CHECKED:
                 resolver.require_complete(session.metadata.outputs(execution_id)[SPANS])
         else:
             given = resolver.config_in_force
             component = node.component(given.of_candidate(node.candidate) if node.candidate else given, request)
             component.without, component.candidate = resolver.without, node.candidate
+            if isinstance(component, PredictionsPusher):
+                component.project, component.variables = session.project, session.variables
             if isinstance(component, Evaluator):
                 component.earlier_tests = resolver.earlier_tests
             if isinstance(component, ChallengerEvaluator):

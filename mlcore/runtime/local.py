@@ -8,6 +8,7 @@ from typing import Protocol
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.graphs.inference import read_as
 from mlcore.runtime.launch import LaunchResult, launch
 from mlcore.runtime.session import Session
 from mlcore.runtime.waiting import until_there
@@ -35,7 +36,7 @@ def run_graph(
         upstream = {name: results[name].execution_id for name in node.upstream}
         result = until_there(
             partial(launch, session, config, graph, node.name, request=request, upstream=upstream),
-            wait=config.data.complete.wait,
+            wait=read_as(config, graph.kind).data.complete.wait,
         )
         results[node.name] = result
         observer.finished(result)

@@ -24,14 +24,18 @@ from mlcore.core.window import (
     TrainingWindow,
     held_back,
     iso,
+    newest_mature_end,
     parse_moment,
+    resolve_inference_window,
     resolve_monitor_window,
     resolve_window,
 )
 from mlcore.errors import MetadataError, MlcoreError, NoChampion, SpansAwaited, quoted
 from mlcore.ingest.divisions import Divisions
 from mlcore.ingest.paths import span_missing
+from mlcore.metadata.predictions import standing
 from mlcore.registry.challenge import Challenge
+from mlcore.registry.moments import champion_at
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.graphs.graph import (
     Approval,
@@ -40,12 +44,13 @@ from mlcore.runtime.graphs.graph import (
     Contender,
     FromNode,
     Part,
+    Predicted,
     PreviousVersions,
     Sources,
 )
 from mlcore.runtime.graphs.retraining import MODEL_SELECTOR, TRAINER
 from mlcore.runtime.session import Session
-from mlcore.runtime.sources.catalog import is_complete, source_spans
+from mlcore.runtime.sources.catalog import CHECKED, is_complete, source_spans
 from mlcore.runtime.sources.previous import previous_statistics
 from mlcore.runtime.trial import trial_of
 
@@ -94,6 +99,13 @@ def monitor_window(config: PipelineConfig, request: RunRequest) -> MonitorWindow
         current=config.monitor.current,
         label_delay=config.data.label.delay,
     )
+
+
+def inference_window(config: PipelineConfig, request: RunRequest) -> Interval:
+    """The window of an inference run."""
+    if config.inference is None:
+        raise MlcoreError(f"pipeline {config.name} has no inference block")
+    return resolve_inference_window(request.as_of, grain=config.data.span, length=config.inference.window)
 
 
 def awaited_until(config: PipelineConfig, request: RunRequest) -> datetime | None:
@@ -146,6 +158,8 @@ class Resolver:
                 return self._previous_versions(node, part)
             case Baseline():
                 return self._from_champion(binding)
+            case Predicted(part=part):
+                return self._predicted(part)
             case Contender(champion=champion):
                 return self._contender(champion=champion)
             case Approval():
@@ -200,8 +214,7 @@ class Resolver:
         return tuple(
             artifact
             for artifact in outputs.get(output, ())
-            if artifact.span in wanted
-            and (artifact.type is not ArtifactType.EXAMPLES or is_complete(self.config, artifact))
+            if artifact.span in wanted and (artifact.type not in CHECKED or is_complete(self.config, artifact))
         )
 
     def _previous_versions(self, node: str, part: Part) -> tuple[Artifact, ...]:
@@ -269,6 +282,8 @@ class Resolver:
 
     @cached_property
     def _parts(self) -> dict[Part, tuple[Interval, ...]]:
+        if self.kind is GraphKind.INFERENCE:
+            return {Part.SCORED: (inference_window(self.config, self.request),)}
         if self.kind is GraphKind.RETRAINING:
             window = training_window(self.config, self.request)
             tuned = tuning_intervals(self.config, self.request, self.candidate)
@@ -285,7 +300,9 @@ class Resolver:
 
     @cached_property
     def baseline(self) -> ModelVersion | None:
-        """The champion of the run's time: promoted by then, and blind to the rows it will be judged on."""
+        """The champion of the run's time: promoted by then, and blind to the rows it will be judged on, if it will."""
+        if self.kind is GraphKind.INFERENCE:
+            return self._champion_then
         if self.kind is GraphKind.MONITORING:
             judged = monitor_window(self.config, self.request).labelled
             exclude = None
@@ -297,6 +314,13 @@ class Resolver:
             if champion is not None and self._split_alike(champion):
                 return champion  # the same rows of every span were kept from it
         return self._champion(judged.start, exclude)
+
+    @property
+    def _champion_then(self) -> ModelVersion | None:
+        data, as_of = self.config.data, self.request.as_of
+        mature = newest_mature_end(as_of, grain=data.span, label_delay=data.label.delay)
+        with self.session.metadata.begun() as connection:
+            return champion_at(connection, self.config.name, as_of=as_of, mature=mature)
 
     @cached_property
     def challenge(self) -> Challenge | None:
@@ -348,7 +372,8 @@ class Resolver:
     def _required_baseline(self) -> ModelVersion:
         if self.baseline is None:
             raise NoChampion(
-                f"pipeline {self.config.name} has no champion as of {iso(self.request.as_of)}: nothing to monitor yet",
+                f"pipeline {self.config.name} has no champion as of {iso(self.request.as_of)}: there is nothing to"
+                + (" predict with yet" if self.kind is GraphKind.INFERENCE else " monitor yet"),
                 next_step=f"train one: mlcore run {self.config.name} --at {iso(self.request.as_of)}",
             )
         return self.baseline
@@ -363,6 +388,13 @@ class Resolver:
             return ()
         artifact_id = champion.evaluation_id if output == "evaluation" else champion.artifact_id
         return self.session.metadata.present([artifact_id])
+
+    def _predicted(self, part: Part) -> tuple[Artifact, ...]:
+        """Of each span what stood when its last label matured: predictions that were made later are no forecasts."""
+        delay = self.config.data.label.delay
+        mature = {span: min(span.end + delay, self.request.as_of) for span in self.spans(part)}
+        with self.session.metadata.begun() as connection:
+            return standing(connection, self.config.name, self._required_baseline().digest, mature)
 
     def _contender(self, *, champion: bool) -> tuple[Artifact, ...]:
         if self.challenge is None or self.trial is None:
@@ -407,7 +439,7 @@ class Resolver:
                 where=f"run {self.request.run}",
                 next_step="run the nodes before it first",
             ) from error
-        if artifacts and artifacts[0].type is ArtifactType.EXAMPLES:
+        if artifacts and artifacts[0].type in CHECKED:
             artifacts = tuple(one for one in artifacts if is_complete(self.config, one))
         if part is Part.ALL and all(artifact.span is None for artifact in artifacts):
             return artifacts

@@ -27,8 +27,10 @@ PORTION_SPANS = 1_000
 """So many spans are locked, worked on and published at once: the server's lock table has room for thousands, and a
 killed run has lost no more than a portion."""
 
-Seen = Mapping[int, Sequence[Artifact]]
-"""By the id of each source, what it looks back on."""
+Shared = Mapping[str, Sequence[Artifact]]
+"""By input name, what is the same for every span."""
+Seen = Mapping[int, Shared]
+"""By the id of each source, what else its output is made of, by input name: what it looks back on is ``past``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,12 +47,14 @@ def launch_spans(
     sources: Sequence[Artifact],
     split: SplitName | None = None,
     past: Sequence[Artifact] = (),
+    shared: Shared | None = None,
 ) -> SpansResult:
     """One output for every source, in order, made now or earlier; of a split of it where one is named.
 
-    An output is made of its source and of those among ``past`` that lie within the component's look-back before it.
+    An output is made of its source, of those among ``past`` that lie within the component's look-back before it, and of
+    what is ``shared``, such as a model.
     """
-    seen = {source.id: looked_back_on(source, past, component.look_back) for source in sources}
+    seen = {source.id: {**_looked_back(source, past, component), **(shared or {})} for source in sources}
     by_fingerprint = {fingerprint(component, _inputs(source, seen)): source for source in sources}
     known = _known(session, list(by_fingerprint))
     missing = [key for key in by_fingerprint if key not in known]
@@ -62,7 +66,7 @@ def launch_spans(
     made = [known[key] for key in by_fingerprint]
     gathered = session.metadata.record_cached(
         _execution(component, request, fingerprint=None),
-        {"source": [source.id for source in sources]},
+        {"source": [source.id for source in sources], **_ids(shared or {})},
         {SPANS: [artifact.id for artifact in made]},
         state=ExecutionState.COMPLETE if missing else ExecutionState.CACHED,
     )
@@ -114,7 +118,7 @@ def _work(
         [
             (
                 _execution(component, request, fingerprint=key),
-                {name: [one.id for one in found] for name, found in _inputs(source, seen).items()},
+                _ids(_inputs(source, seen)),
             )
             for key, source in todo.items()
         ]
@@ -122,7 +126,8 @@ def _work(
     ids = [execution.id for execution in begun]
     with attempt(session, ids):
         uris = [f"{session.artifacts.fresh(request.pipeline, type(component).__name__, id_)}/{SPANS}" for id_ in ids]
-        _verify(session, [*todo.values(), *(one for source in todo.values() for one in seen[source.id])])
+        others = [one for source in todo.values() for found in seen[source.id].values() for one in found]
+        _verify(session, [*todo.values(), *others])
         tasks = [_task(session, source, seen, uri, split) for source, uri in zip(todo.values(), uris, strict=True)]
         with session.artifacts.writing(f"{request.pipeline}/{type(component).__name__}"):
             component.run(tasks)
@@ -139,8 +144,16 @@ def _work(
 
 
 def _inputs(source: Artifact, seen: Seen) -> dict[str, Sequence[Artifact]]:
-    past = seen[source.id]
-    return {"source": [source], "past": past} if past else {"source": [source]}
+    return {"source": [source], **seen[source.id]}
+
+
+def _looked_back(source: Artifact, past: Sequence[Artifact], component: SpanComponent) -> Shared:
+    found = looked_back_on(source, past, component.look_back)
+    return {"past": found} if found else {}
+
+
+def _ids(inputs: Shared) -> dict[str, list[int]]:
+    return {name: [one.id for one in found] for name, found in inputs.items()}
 
 
 def _task(session: Session, source: Artifact, seen: Seen, uri: str, split: SplitName | None) -> SpanTask:
@@ -150,7 +163,12 @@ def _task(session: Session, source: Artifact, seen: Seen, uri: str, split: Split
         span=source.span,
         source=_payload(session, source, split),
         output=Output(path=session.artifacts.folder(uri)),
-        past=tuple(_payload(session, one, split) for one in seen[source.id]),
+        past=tuple(_payload(session, one, split) for one in seen[source.id].get("past", ())),
+        shared={
+            name: tuple(_payload(session, one, None) for one in found)
+            for name, found in seen[source.id].items()
+            if name != "past"
+        },
     )
 
 

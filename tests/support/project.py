@@ -18,6 +18,7 @@ from mlcore.config.loader import load_pipeline
 from mlcore.config.settings import Settings
 from mlcore.core.request import RunRequest
 from mlcore.core.window import parse_moment
+from mlcore.runtime.graphs.inference import inference_graph
 from mlcore.runtime.graphs.monitoring import monitoring_graph
 from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import LaunchResult
@@ -109,11 +110,13 @@ class Project:
         name: str = "r",
         force_push: bool = False,
         monitor: bool = False,
+        infer: bool = False,
         until: str | None = None,
     ) -> dict[str, LaunchResult]:
-        """Run the retraining or the monitoring graph here; where the rest says nothing more, ``until`` a node."""
+        """Run one of the graphs here; where the rest says nothing more, ``until`` a node."""
         config = load_pipeline(self.settings.pipelines / "tiny.yaml")
-        graph = monitoring_graph(config) if monitor else retraining_graph(config)
+        made = monitoring_graph if monitor else inference_graph if infer else retraining_graph
+        graph = made(config)
         if until is not None:
             last = graph.nodes.index(graph[until])
             graph = replace(graph, nodes=graph.nodes[: last + 1])

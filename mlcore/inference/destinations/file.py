@@ -1,19 +1,82 @@
-"""A Parquet file, at a path or a URL."""
+"""A Parquet file, at a path or a URL: all rows in one, or a file a span."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mlcore.beam.files import place
+from mlcore.config.inference import AS_OF, ParquetDestination
 from mlcore.core.digests import digest_chunks
+from mlcore.core.patterns import fill
+from mlcore.core.temporary import temporary_folder
+from mlcore.core.window import iso, parse_moment
 from mlcore.errors import DISK_FULL, DataError
+from mlcore.inference.destinations.delivery import Delivered, Delivery
+from mlcore.inference.predictions import count
 from mlcore.ingest.examples import GroupWriter
 
+_NEXT = "name a folder that is there, may be written and has room; what was there before is untouched"
 _CHUNK_BYTES = 1 << 20
+_AS_OF = f"mlcore.{AS_OF}".encode()
+"""In the file's metadata, the moment of the run whose rows it holds."""
+
+
+def deliver(destination: ParquetDestination, delivery: Delivery) -> Delivered:
+    """Write a file of each span, unless one of a run of a later moment is there.
+
+    Raises:
+        DataError: A file cannot be written, or what is there in its place is no file of predictions.
+    """
+    rows, left = 0, []
+    columns = delivery.schema.with_metadata({_AS_OF: iso(delivery.as_of)})
+    for one in delivery.spans:
+        path = fill(destination.path, one.span, key=f"{delivery.where}.path")
+        if "://" not in path:
+            path = str(_made(delivery.project / path))
+        if _moment_of(path) > delivery.as_of:
+            left.append(one.span.label)
+        else:
+            write_file(path, columns, delivery.rows(one))
+            rows += count(one.folder)
+    return Delivered(place=destination.path, rows=rows, left=tuple(left))
+
+
+def _made(path: Path) -> Path:
+    """A local file's path; folders that are not there are made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the folder cannot be made: {error.strerror or error}", where=str(path.parent), next_step=_NEXT
+        ) from error
+    return path
+
+
+def _moment_of(path: str) -> datetime:
+    """As of when the predictions are that a file holds; before all times where there is none."""
+    try:
+        with place(path).open("rb") as file:
+            told = (pq.read_schema(file).metadata or {}).get(_AS_OF)
+    except FileNotFoundError:
+        return datetime.min.replace(tzinfo=UTC)
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror or error}", where=path, next_step=_NEXT) from error
+    except pa.ArrowInvalid as error:
+        told, reason = None, error
+    else:
+        reason = None
+    if told is None:
+        raise DataError(
+            "there is a file that no inference run wrote",
+            where=path,
+            next_step="name another place, or remove it",
+        ) from reason
+    return parse_moment(told.decode(), name=AS_OF)
 
 
 def write_file(path: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> str:
@@ -30,8 +93,8 @@ def write_file(path: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> 
     target = place(path)
     remote = "://" in path
     try:
-        with tempfile.TemporaryDirectory(prefix=".mlcore-", dir=None if remote else target.parent) as folder:
-            written = Path(folder) / "predictions.parquet"
+        with temporary_folder("predictions", within=None if remote else target.parent) as folder:
+            written = folder / "predictions.parquet"
             with _Writer(written, schema, compression="zstd") as writer:
                 for batch in rows:
                     writer.write(batch)
@@ -46,7 +109,7 @@ def write_file(path: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> 
             if error.errno in DISK_FULL
             else f"the file cannot be written: {error.strerror or error}",
             where=path,
-            next_step="name a folder that is there, may be written and has room; what was there before is untouched",
+            next_step=_NEXT,
         ) from error
     return digest
 

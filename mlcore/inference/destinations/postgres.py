@@ -1,21 +1,27 @@
-"""A table of a PostgreSQL database: rows are copied beside it, then take their place in one transaction."""
+"""A table of a PostgreSQL database: rows are copied beside it, then take their place in one transaction.
+
+Of a delivery the rows of each span take the place of that span's, unless a run of a later moment has put some there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 from pyarrow.csv import CSVWriter, WriteOptions
 
+from mlcore.config.inference import AS_OF, PostgresDestination
 from mlcore.core.digests import PREFIX
 from mlcore.core.window import Interval
 from mlcore.errors import DataError, MlcoreError, quoted
-from mlcore.ingest.postgres.address import Address
+from mlcore.inference.destinations.delivery import Delivered, Delivery
+from mlcore.ingest.postgres.address import Address, address_of
 from mlcore.ingest.postgres.connection import connect, query, reporting
 
 _STAGING = "mlcore_predictions"
@@ -35,16 +41,49 @@ class Replaced:
 
     Attributes:
         moment: The column that says when.
-        interval: Those of this time.
+        intervals: Those of these times.
+        as_of: Where the table has later ones than these of a time, in the column :data:`AS_OF`, they stay.
     """
 
     moment: str
-    interval: Interval
+    intervals: Sequence[Interval]
+    as_of: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What became of the rows.
+
+    Attributes:
+        rows: How many of them are in the table now.
+        left: Times of which later rows were there.
+        digest: Of all the rows, as they were copied.
+    """
+
+    rows: int
+    left: tuple[Interval, ...]
+    digest: str
+
+
+def deliver(destination: PostgresDestination, delivery: Delivery) -> Delivered:
+    """Replace the rows of each span, all in one transaction, unless those of a run of a later moment are there.
+
+    Raises:
+        DataError: The table has other columns, a value has no place in it, or the database refuses.
+        ConfigError: The address is none, or the database refuses the connection.
+    """
+    address = address_of(destination, delivery.variables, where=delivery.where)
+    replaced = Replaced(moment=delivery.moment, intervals=[one.span for one in delivery.spans], as_of=delivery.as_of)
+    rows = (batch for one in delivery.spans for batch in delivery.rows(one))
+    done = write_table(address, destination.table, delivery.schema, rows, replaced=replaced)
+    labels = {one.span: one.span.label for one in delivery.spans}
+    left = tuple(label for span, label in labels.items() if span in done.left)
+    return Delivered(place=f"{address}#{destination.table}", rows=done.rows, left=left)
 
 
 def write_table(
     address: Address, table: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch], *, replaced: Replaced | None = None
-) -> str:
+) -> Written:
     """Write the rows into a table, which is made where there is none.
 
     They are copied into a table that this connection alone sees. One transaction then removes what they replace and
@@ -58,9 +97,6 @@ def write_table(
         rows: What to write.
         replaced: Which rows they take the place of; by default all.
 
-    Returns:
-        A digest of the rows as they were copied.
-
     Raises:
         DataError: The table has other columns, a value has no place in it, or the database refuses.
         ConfigError: It refuses the connection.
@@ -68,20 +104,46 @@ def write_table(
     name = _quoted_table(table)
     types = {column.name: _type_of(column) for column in schema}
     with closing(connect(address)) as connection:
-        _check_columns(query(connection, address, _COLUMNS, (name,)), types, table)
+        found = query(connection, address, _COLUMNS, (name,))
+        _check_columns(found, types, table)
         columns = ", ".join(f"{_quoted(column)} {type_}" for column, type_ in types.items())
         _run(connection, address, f"CREATE TEMPORARY TABLE {_STAGING} ({columns})")
         digest = _copy(connection, address, schema, rows)
-        where, values = _condition(replaced)
         names = ", ".join(map(_quoted, types))
         with reporting(address), connection.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
             cursor.execute(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
-            cursor.execute(f"DELETE FROM {name}{where}", values)  # noqa: S608 - names are quoted
+            if replaced and not found:
+                cursor.execute(f"CREATE INDEX IF NOT EXISTS {_index_of(table)} ON {name} ({_quoted(replaced.moment)})")
+            left = _make_room(cursor, name, replaced)
             cursor.execute(f"INSERT INTO {name} ({names}) SELECT {names} FROM {_STAGING}")  # noqa: S608
+            inserted = cursor.rowcount
             cursor.execute("COMMIT")
-    return digest
+    return Written(rows=inserted, left=left, digest=digest)
+
+
+def _make_room(cursor: Any, name: str, replaced: Replaced | None) -> tuple[Interval, ...]:
+    """Remove what the staged rows replace, and of those what they must not; the times of which that is so."""
+    if replaced is None:
+        cursor.execute(f"DELETE FROM {name}")  # noqa: S608 - names are quoted
+        return ()
+    left = []
+    moment = _quoted(replaced.moment)
+    within = f" WHERE {moment} >= %s AND {moment} < %s"
+    for interval in replaced.intervals:
+        bounds = (interval.start, interval.end)
+        later = f"SELECT EXISTS (SELECT FROM {name}{within} AND {_quoted(AS_OF)} > %s)"  # noqa: S608
+        cursor.execute(later, (*bounds, replaced.as_of))
+        if cursor.fetchone()[0]:
+            left.append(interval)
+        cursor.execute(f"DELETE FROM {_STAGING if left[-1:] == [interval] else name}{within}", bounds)  # noqa: S608
+    return tuple(left)
+
+
+def _index_of(table: str) -> str:
+    """The name of the index by which rows of a time are found; PostgreSQL cuts off what is too long of a name."""
+    return _quoted(f"{table.rpartition('.')[2][:50]}_spans")
 
 
 def _run(connection: Any, address: Address, sql: str) -> None:
@@ -139,13 +201,6 @@ class _Csv(io.RawIOBase):
             writer.write_batch(batch)
         text: bytes = buffer.getvalue().to_pybytes()
         return text
-
-
-def _condition(replaced: Replaced | None) -> tuple[str, tuple[object, ...]]:
-    if replaced is None:
-        return "", ()
-    column = _quoted(replaced.moment)
-    return f" WHERE {column} >= %s AND {column} < %s", (replaced.interval.start, replaced.interval.end)
 
 
 def _check_columns(found: list[tuple[Any, ...]], wanted: dict[str, str], table: str) -> None:

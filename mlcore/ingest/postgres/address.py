@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from mlcore.config.sources import PostgresSource
+from mlcore.config.sources import PostgresAddress
 from mlcore.errors import ConfigError
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -41,18 +41,19 @@ class Address:
         return " ".join(text.split())[:300]
 
 
-def address_of(source: PostgresSource, environ: Mapping[str, str]) -> Address:
-    """The address of a source: its ``url`` with variables filled in, or its Airflow connection's.
+def address_of(given: PostgresAddress, environ: Mapping[str, str], *, where: str = "data.source") -> Address:
+    """The address that is given: its ``url`` with variables filled in, or its Airflow connection's.
 
     An Airflow connection is read from ``AIRFLOW_CONN_<NAME>``, as a URL or as JSON.
 
     Raises:
         ConfigError: A variable is not set, or the text is no PostgreSQL URL.
     """
-    if source.connection is not None:
-        return parse_address(_connection(source.connection, environ), where="data.source.connection")
-    assert source.url is not None  # the configuration has one of them
-    return fill_address(source.url, environ, where="data.source.url")
+    if given.connection is not None:
+        place = f"{where}.connection"
+        return parse_address(_connection(given.connection, environ, where=place), where=place)
+    assert given.url is not None  # the configuration has one of them
+    return fill_address(given.url, environ, where=f"{where}.url")
 
 
 def fill_address(url: str, environ: Mapping[str, str], *, where: str) -> Address:
@@ -103,19 +104,19 @@ def parse_address(url: str, *, where: str, secrets: tuple[str, ...] = ()) -> Add
     return Address(url=plain, shown=shown, secrets=tuple(sorted(hidden, key=len, reverse=True)))
 
 
-def _connection(name: str, environ: Mapping[str, str]) -> str:
+def _connection(name: str, environ: Mapping[str, str], *, where: str) -> str:
     variable = f"AIRFLOW_CONN_{name.upper()}"
     text = environ.get(variable, "")
     if not text:
         raise ConfigError(
             f"there is no Airflow connection {name} in the environment",
-            where="data.source.connection",
+            where=where,
             next_step=f"set {variable} to its URL, for the command line and for the workers of Airflow",
         )
-    return _from_json(text, variable) if text.lstrip().startswith("{") else text
+    return _from_json(text, variable, where=where) if text.lstrip().startswith("{") else text
 
 
-def _from_json(text: str, variable: str) -> str:
+def _from_json(text: str, variable: str, *, where: str) -> str:
     try:
         fields = json.loads(text)
         extra = fields.get("extra") or {}
@@ -124,7 +125,7 @@ def _from_json(text: str, variable: str) -> str:
     except (ValueError, TypeError, AttributeError):
         raise ConfigError(
             f"{variable} is not valid JSON of an Airflow connection",
-            where="data.source.connection",
+            where=where,
             next_step="write conn_type, host, port, login, password and schema, or a URL",
         ) from None
     login, password = (quote(str(fields.get(key) or ""), safe="") for key in ("login", "password"))

@@ -22,6 +22,7 @@ class Part(StrEnum):
     CURRENT = "current"
     LABELLED = "labelled"
     TRIAL = "trial"
+    SCORED = "scored"
     TUNING = "tuning"
     FITTED = "fitted"
 
@@ -40,7 +41,7 @@ class Part(StrEnum):
     def rows(self) -> SplitName | None:
         """Where time does not split rows: which of a span's rows an input takes, ``None`` for all."""
         match self:
-            case Part.ALL | Part.PAST:
+            case Part.ALL | Part.PAST | Part.SCORED:
                 return None
             case Part.EVALUATION | Part.LABELLED | Part.TRIAL:
                 return SplitName.EVALUATION
@@ -92,6 +93,13 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """What the run's champion predicted of the spans of a part before their labels were mature, if it did."""
+
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
 class Contender:
     """The challenger's model, or that of the champion it is compared with; nothing where nothing is to be compared."""
 
@@ -103,7 +111,7 @@ class Approval:
     """What a person said of the run's model; nothing while nobody has."""
 
 
-Binding = Sources | FromNode | PreviousVersions | Baseline | Contender | Approval
+Binding = Sources | FromNode | PreviousVersions | Baseline | Predicted | Contender | Approval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import GraphKind
 from mlcore.errors import ConfigError
 from mlcore.runtime.graphs.data import EXAMPLE_GEN, STATISTICS_GEN, looking_back
-from mlcore.runtime.graphs.graph import Baseline, Contender, FromNode, Graph, Node, Part
+from mlcore.runtime.graphs.graph import Baseline, Contender, FromNode, Graph, Node, Part, Predicted
 
 CHALLENGER_EVALUATOR = Node(
     name="challenger_evaluator",
@@ -59,6 +59,7 @@ def _monitoring_graph() -> Graph:
                     "labelled_examples": FromNode("example_gen", part=Part.LABELLED),
                     "reference_statistics": FromNode("statistics_gen", part=Part.REFERENCE),
                     "current_statistics": FromNode("statistics_gen", part=Part.CURRENT),
+                    "predictions": Predicted(part=Part.LABELLED),
                     "model": Baseline(required=True),
                     "evaluation": Baseline(output="evaluation", required=True),
                 },

@@ -209,6 +209,10 @@ def _version(artifact: Artifact) -> Version:
     )
 
 
+CHECKED = (ArtifactType.EXAMPLES, ArtifactType.INFERENCE_EXAMPLES)
+"""What ``data.complete`` says something of."""
+
+
 def is_complete(config: PipelineConfig, examples: Artifact) -> bool:
     """Whether a span's Examples hold what ``data.complete`` asks for."""
     rule, rows, empty = config.data.complete, examples.properties.get("rows"), examples.properties.get("empty")
