@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -26,6 +27,10 @@ def serve(
     model: Annotated[
         str, typer.Option(help="Number of a version, or an alias: it is followed where it moves.")
     ] = CHAMPION,
+    published: Annotated[
+        str | None,
+        typer.Option("--from", help="A folder or URL of push.destinations: neither database nor project is needed."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Where to listen; elsewhere than here tokens are needed.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
@@ -46,9 +51,11 @@ def serve(
     from mlcore.platform.postgres import ensure_database
     from mlcore.serving.process import Choices
     from mlcore.serving.process import serve as serve_until_told
+    from mlcore.serving.sources import PublishedSource
 
     found = settings()
-    find_pipeline(found.pipelines, pipeline)
+    if published is None:
+        find_pipeline(found.pipelines, pipeline)
     tokens = [token.strip() for token in os.environ.get(TOKENS, "").split(",") if token.strip()]
     choices = Choices(
         pipeline=pipeline,
@@ -60,13 +67,17 @@ def serve(
         log=log,
         log_share=log_share,
         confidence=confidence,
+        published=published,
         body_bytes=max_body,
         waiting_rows=max_waiting,
     )
     choices.check()
     if find_spec("uvicorn") is None or find_spec("prometheus_client") is None:
         raise PlatformError("what a server needs is not installed", next_step="pip install 'mlcore[serving]'")
-    with ensure_database(found) as url:
-        os.environ["MLCORE_DATABASE_URL"] = url
+    with nullcontext() if published is not None else ensure_database(found) as url:
+        if published is not None:
+            PublishedSource.of(published, pipeline, found.variables).config(model)  # or why there is nothing to serve
+        else:
+            os.environ["MLCORE_DATABASE_URL"] = str(url)
         notes.print(f"serving {model} of {pipeline} on http://{host}:{port}/docs", highlight=False)
         serve_until_told(choices)

@@ -15,12 +15,14 @@ from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
 from mlcore.core.temporary import temporary_folder
 from mlcore.errors import ConfigError, NoChampion
-from mlcore.registry.names import CHAMPION
 from mlcore.platform.processes import die_with_parent
 from mlcore.registry.names import CHAMPION
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from mlcore.config.pipeline import PipelineConfig
+    from mlcore.serving.sources import ModelSource
 
 CHOICES = "MLCORE_SERVING"
 """The variable by which the command line tells its workers what it was asked for; no secret is in it."""
@@ -40,6 +42,7 @@ class Choices:
         log: Pattern of the request log's files; none is kept without.
         log_share: So much of the rows is kept.
         confidence: Of a regressor's bounds; none are told by default.
+        published: Where versions are published to (``push.destinations``), which is followed in place of the registry.
     """
 
     pipeline: str
@@ -51,6 +54,7 @@ class Choices:
     log: str | None = None
     log_share: float = 0.01
     confidence: float | None = None
+    published: str | None = None
     body_bytes: int = 16 << 20
     waiting_rows: int = 20_000
     refresh_seconds: float = 1.0
@@ -98,7 +102,6 @@ def serve(choices: Choices) -> None:
 
 def worker() -> FastAPI:
     """The app of one worker, as the environment says."""
-    from mlcore.runtime.session import open_session
     from mlcore.serving.app import Limits, create_app
     from mlcore.serving.metrics import Metrics
     from mlcore.serving.models import Models
@@ -110,13 +113,11 @@ def worker() -> FastAPI:
         die_with_parent(signal.SIGTERM, int(os.environ[PARENT]))
     logging.getLogger("mlcore").setLevel(logging.INFO)
     settings = Settings.from_environ(os.environ)
-    config = find_pipeline(settings.pipelines, choices.pipeline)
-    metrics = Metrics(config.name)
     stack = ExitStack()
     atexit.register(stack.close)
-    models = Models(
-        stack.enter_context(open_session(settings)), config, choices.model, metrics, confidence=choices.confidence
-    )
+    source, config = _source(choices, settings, stack)
+    metrics = Metrics(config.name)
+    models = Models(source, config, choices.model, metrics, confidence=choices.confidence)
     try:
         models.refresh()
     except NoChampion as error:
@@ -141,3 +142,16 @@ def worker() -> FastAPI:
         rollout=config.push.rollout if choices.model == CHAMPION else None,
         key=config.data.key,
     )
+
+
+def _source(choices: Choices, settings: Settings, stack: ExitStack) -> tuple[ModelSource, PipelineConfig]:
+    """Where models come from, and the pipeline's file: the project's, or that of what is published."""
+    from mlcore.serving.sources import PublishedSource, RegistrySource
+
+    if choices.published is not None:
+        published = PublishedSource.of(choices.published, choices.pipeline, settings.variables)
+        return published, published.config(choices.model)
+    from mlcore.runtime.session import open_session
+
+    session = stack.enter_context(open_session(settings))
+    return RegistrySource(session, choices.pipeline), find_pipeline(settings.pipelines, choices.pipeline)

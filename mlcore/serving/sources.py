@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.window import parse_moment
 from mlcore.deployment.destinations.base import Pointer
+from mlcore.deployment.destinations.plugins import filled
 from mlcore.deployment.destinations.reader import Published, Shelf
 from mlcore.errors import DestinationError, MlcoreError, quoted
 from mlcore.registry.records import ModelVersion
@@ -59,7 +60,7 @@ class RegistrySource:
     @contextmanager
     def files(self, version: ModelVersion) -> Iterator[Path]:
         (artifact,) = self._session.metadata.artifacts([version.artifact_id])
-        self._session.artifacts.verify(artifact)
+        self._session.artifacts.verify(artifact, deep=True)
         yield self._session.artifacts.path(artifact.uri)
 
 
@@ -73,6 +74,15 @@ class PublishedSource:
         self._shelf = Shelf(url, pipeline)
         self._pipeline = pipeline
         self._found: dict[str, Published] = {}
+
+    @classmethod
+    def of(cls, url: str, pipeline: str, variables: Mapping[str, str]) -> PublishedSource:
+        """The source of a path or URL, in which ``${NAME}`` is filled in.
+
+        Raises:
+            ConfigError: A variable is not set, or the URL is of a kind that nothing is published to.
+        """
+        return cls(str(filled(url, variables)), pipeline)
 
     def find(self, name: str | int) -> ModelVersion:
         with _told(self._pipeline):

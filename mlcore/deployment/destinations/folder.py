@@ -153,6 +153,13 @@ def read_pointer(place: Place, alias: str) -> Pointer | None:
 
 def release_flaws(place: Place, name: str, digest: str) -> Iterator[str]:
     """What is wrong with a release, in words, by every byte of it; ``digest`` is the model's."""
+    try:
+        yield from _flaws(place, name, digest)
+    except FileNotFoundError:
+        yield f"release {name}: files were removed while they were looked at"
+
+
+def _flaws(place: Place, name: str, digest: str) -> Iterator[str]:
     manifest = _manifest(place, name)
     if manifest is None:
         yield f"release {name} has no {MANIFEST} that can be read: it is not whole"
