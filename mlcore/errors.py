@@ -31,12 +31,18 @@ MlcoreError
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
 QUOTE_LIMIT = 120
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSALS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
+_PASSWORD = re.compile(r"(://[^/\s@:'\"]*:)(?!\$\{)[^/\s@'\"]+@")
+_TOKEN = re.compile(
+    r"([?&](?:[a-z_-]*(?:token|password|passwd|secret|signature|credential|key)|sig)=)(?!\$\{)[^&\s'\"]+", re.IGNORECASE
+)
 UNWRITABLE_NEXT = (
     "see that the folder named by MLCORE_ARTIFACTS may be written and has room (mlcore gc shows what can go),"
     " then run again: nothing was published"
@@ -53,8 +59,19 @@ def quoted(value: object, limit: int = QUOTE_LIMIT) -> str:
     return text if len(text) <= limit else text[: max(limit - 2, 0)] + "..."
 
 
+def masked(text: str) -> str:
+    """A text without the passwords and tokens of the URLs in it: libraries quote whole URLs in their errors.
+
+    ``${NAME}`` stays as it is written.
+
+    >>> masked("no answer of https://me:secret@host/a.csv?token=abc&n=1")
+    'no answer of https://me:***@host/a.csv?token=***&n=1'
+    """
+    return _TOKEN.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
+
+
 class MlcoreError(Exception):
-    """What happened, where, and what to do next.
+    """What happened, where, and what to do next; :func:`masked`.
 
     Args:
         what: One sentence that says what is wrong.
@@ -68,9 +85,9 @@ class MlcoreError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: str = "", next_step: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
+        super().__init__(masked(what))
+        self.what = masked(what)
+        self.where = masked(where)
         self.next_step = next_step
 
     def __str__(self) -> str:
@@ -153,6 +170,22 @@ def storage_refused(error: OSError, where: object) -> ArtifactError:
         "the disk is full" if full else f"the artifact store cannot be written: {error.strerror or error}",
         where=str(where),
         next_step=UNWRITABLE_NEXT,
+    )
+
+
+def system_refused(error: OSError, where: object = "") -> ComponentFailed:
+    """A full disk, or a file that may not be opened, anywhere but in the artifact store, in words.
+
+    Args:
+        error: One of the kinds of ``REFUSALS``.
+        where: What was written, where the error itself does not tell.
+    """
+    full = error.errno in DISK_FULL
+    return ComponentFailed(
+        "the disk is full" if full else f"the system refused a file: {error.strerror or error}",
+        where=str(error.filename or where),
+        next_step="see that there is room and that this user may write there (MLCORE_HOME says where mlcore writes,"
+        " TMPDIR where temporary files lie), then run again: nothing was published",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlcore.core.digests import digest_chunks, digest_json
 
@@ -23,8 +24,13 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def files_below(folder: Path) -> list[Path]:
     """Every file of a folder, in the order of their names relative to it."""
-    found = [path for path in folder.rglob("*") if path.is_file()]
+    found = [path for path in folder.rglob("*") if path.is_file()] if isinstance(folder, Path) else _objects(folder)
     return sorted(found, key=lambda path: relative_name(path, folder))
+
+
+def _objects(folder: Any) -> list[Path]:
+    """The objects below a remote folder; a store that does not answer is no empty one."""
+    return [folder.joinpath(name[len(folder.path) :].strip("/")) for name in folder.fs.find(folder.path)]
 
 
 def relative_name(path: Path, folder: Path) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,15 @@ from typing import Any, cast
 
 from mlcore.artifacts.digests import digest_file, digest_folder, files_below
 from mlcore.core.types import SPAN_FRAGMENT, Artifact, ArtifactType
-from mlcore.errors import DISK_FULL, ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted, storage_refused
+from mlcore.errors import (
+    DISK_FULL,
+    ArtifactCorrupt,
+    ArtifactError,
+    ArtifactMissing,
+    MlcoreError,
+    quoted,
+    storage_refused,
+)
 
 __all__ = ["ArtifactStore", "digest_file", "execution_of"]
 
@@ -77,7 +86,7 @@ class ArtifactStore:
             ArtifactError: It cannot be made.
         """
         path = self.path(uri)
-        with _storing(path):
+        with self._storing(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -91,7 +100,9 @@ class ArtifactStore:
         try:
             yield
         except OSError as error:
-            if error.errno in DISK_FULL or self._is_below(error.filename):
+            if not self._local and error.filename is None and error.errno not in (errno.ENOENT, *DISK_FULL):
+                raise self._away(error, uri) from error
+            if self._is_below(error.filename) or (error.errno in DISK_FULL and self._is_fullest()):
                 raise storage_refused(error, self.path(uri)) from error
             raise
 
@@ -102,7 +113,7 @@ class ArtifactStore:
             ArtifactError: Nothing was written, a link was, or it cannot be brought to the disk.
         """
         path = self.path(uri)
-        with _storing(path):
+        with self._storing(path):
             files = files_below(path)
             if not files:
                 raise ArtifactError(
@@ -145,6 +156,8 @@ class ArtifactStore:
                 where=str(path),
                 next_step="see that this user may read the artifact store, then run again",
             ) from error
+        except Exception as error:
+            raise self._away(error, str(path)) from error
         if not same:
             raise ArtifactCorrupt(
                 f"the files of {name} are not those published",
@@ -199,9 +212,40 @@ class ArtifactStore:
             folder.name: sum(file.stat().st_size for file in files_below(folder)) for folder in _folders(self._root)
         }
 
+    @contextmanager
+    def _storing(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except MlcoreError:
+            raise
+        except OSError as error:
+            raise storage_refused(error, path) from error
+        except Exception as error:
+            raise self._away(error, str(path)) from error
+
+    def _away(self, error: Exception, where: str) -> ArtifactError:
+        """What a client of an object store raises, in words; anything else as it is."""
+        if self._local:
+            raise error
+        return ArtifactError(
+            f"the artifact store does not answer, or refuses: {type(error).__name__}: {quoted(str(error), 300)}",
+            where=where if "://" in where else f"{self._root}/{where}",
+            next_step="see that the bucket named by MLCORE_ARTIFACTS can be reached with the credentials that are set,"
+            " then run again: nothing was published",
+        )
+
     def _above(self, path: Path) -> list[Path]:
         """The folders between the root and a path: a new one is on the disk when the folder that names it is."""
         return [parent for parent in path.parents if parent.is_relative_to(self._root)]
+
+    def _is_fullest(self) -> bool:
+        """Whether the root's disk has less room than that of temporary files: a write does not tell where it was."""
+        try:
+            places = (self._root, Path(tempfile.gettempdir()))
+            own, other = (shutil.disk_usage(place).free for place in places)
+        except OSError:
+            return self._local
+        return self._local and own <= other
 
     def _is_below(self, name: object) -> bool:
         return self._local and isinstance(name, str | os.PathLike) and Path(name).is_relative_to(self._root)
@@ -211,15 +255,8 @@ def _remote(url: str) -> Path:
     """A folder behind a URL; it has the interface of a Path, though not its type."""
     from upath import UPath  # a quarter of a second, which a store on the disk does not cost
 
-    return cast("Path", UPath(url))
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise storage_refused(error, path) from error
+    # What another thread or process has written since is there at once: listings are not kept.
+    return cast("Path", UPath(url, use_listings_cache=False))
 
 
 def _folders(path: Path) -> list[Path]:
@@ -230,7 +267,8 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _has_files(path: Path) -> bool:
-    return path.is_dir() and any(True for _ in path.iterdir())
+    """Of a remote folder: ``is_dir`` would take a store that does not answer for one that has no such folder."""
+    return path.is_dir() and any(True for _ in path.iterdir()) if isinstance(path, Path) else bool(files_below(path))
 
 
 def _refuse_links(path: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 import mlcore
 from mlcore.cli.lazy import LazyGroup
-from mlcore.errors import MlcoreError
+from mlcore.errors import REFUSALS, MlcoreError, system_refused
 from mlcore.runtime.logs import ContextFormatter
 
 app = typer.Typer(
@@ -50,8 +50,16 @@ def run() -> None:
     try:
         app()
     except MlcoreError as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(error.exit_code)
+        _end(error)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        _end(system_refused(error))
+
+
+def _end(error: MlcoreError) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

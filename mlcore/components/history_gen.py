@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlcore.components.base import Payload, SpanComponent, SpanTask, split_folders
+from mlcore.core.folders import split_path
 from mlcore.core.past import spans_before
 from mlcore.core.types import ArtifactType, Json
 from mlcore.core.window import Span
@@ -66,7 +67,7 @@ class HistoryGen(SpanComponent):
         before = {one.artifact.span: one for task in tasks for one in task.past if one.artifact.span not in own}
         past = [self._read(folder, read) for one in before.values() for folder in self._folders(one.path)]
         folders = [
-            (task, name, self._read(task.source.path / name, read))
+            (task, name, self._read(split_path(task.source.path, name), read))
             for task in tasks
             for name in split_folders(data.split)
         ]
@@ -79,7 +80,7 @@ class HistoryGen(SpanComponent):
         for task, name, found in folders:
             part = made.slice(start, found.num_rows)
             start += found.num_rows
-            _write(task.source.path / name, task.output.path / name, part)
+            _write(split_path(task.source.path, name), split_path(task.output.path, name), part)
             nothing = {column for column in part.column_names if part[column].null_count == part.num_rows}
             empty[task.source.artifact.id] = empty.get(task.source.artifact.id, nothing) & nothing
         for task in tasks:
@@ -106,7 +107,7 @@ class HistoryGen(SpanComponent):
         return sorted(span.label for span in spans if span not in there)
 
     def _folders(self, path: Path) -> list[Path]:
-        return [path / name for name in split_folders(self.config.data.split)]
+        return [split_path(path, name) for name in split_folders(self.config.data.split)]
 
     @staticmethod
     def _read(folder: Path, columns: Sequence[str]) -> pa.Table:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mlcore.components.base import SpanComponent, SpanTask, split_folders
+from mlcore.core.folders import split_path
 from mlcore.core.types import ArtifactType, Json
 
 _MAKERS = (
@@ -45,7 +46,7 @@ class StatisticsGen(SpanComponent):
         from mlcore.statistics.spans import StatisticsJob, span_statistics
 
         folders = [
-            (task, task.source.path / name, task.output.path / name)
+            (task, split_path(task.source.path, name), split_path(task.output.path, name))
             for task in tasks
             for name in split_folders(self.config.data.split)
         ]

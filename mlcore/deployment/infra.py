@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,7 +159,7 @@ def _write_job(
     scratch: Path, subject: Subject, limits: Limits, *, requests: str | None, logged: str | None = None
 ) -> None:
     job = {
-        "model": str(subject.folder),
+        "model": str(_at_hand(subject.folder, scratch)),
         "requests": requests and str(scratch / requests),
         "logged": logged and str(scratch / logged),
         "batch_rows": BATCH_ROWS,
@@ -168,6 +169,20 @@ def _write_job(
         "needs": list(subject.needs),
     }
     (scratch / "job.json").write_text(json.dumps(job))
+
+
+def _at_hand(folder: Any, scratch: Path) -> Path:
+    """The model's folder on this machine: of an object store a copy."""
+    if isinstance(folder, Path):
+        return folder
+    copy = scratch / "model"
+    for file in folder.rglob("*"):
+        if file.is_file():
+            target = copy / str(file)[len(str(folder)) :].strip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("rb") as source, target.open("wb") as written:
+                shutil.copyfileobj(source, written)
+    return copy
 
 
 def _run(scratch: Path, limits: Limits) -> str:

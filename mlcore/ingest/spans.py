@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlcore.config.data import Data
+from mlcore.core.folders import split_path
 from mlcore.core.window import Span
 from mlcore.ingest.apart import write_hashes
 from mlcore.ingest.blocks import BadRow
@@ -150,7 +151,7 @@ class Reading(AbstractContextManager["Reading"]):
         for name in names:
             (folder / name).mkdir()
         apart = self._data.kept_apart if self._labelled else ()
-        return {name: stack.enter_context(_Side(folder / name, schema, apart)) for name in names or (".",)}
+        return {name: stack.enter_context(_Side(split_path(folder, name), schema, apart)) for name in names or (".",)}
 
     def _write(self, rows: pa.RecordBatch, sides: Mapping[str, _Side], seen: _Seen) -> None:
         rows = with_label(rows, self._data) if self._labelled else rows

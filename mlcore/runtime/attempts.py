@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from mlcore.core.types import ExecutionState
-from mlcore.errors import ComponentFailed, MlcoreError, quoted
+from mlcore.errors import REFUSALS, ComponentFailed, MlcoreError, masked, quoted, system_refused
 from mlcore.runtime.session import Session
 
 
@@ -23,6 +24,10 @@ def attempt(session: Session, execution_ids: Sequence[int]) -> Iterator[None]:
         _record(session, execution_ids, str(error), ExecutionState.FAILED)
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in REFUSALS:
+            refused = system_refused(error, tempfile.gettempdir())
+            _record(session, execution_ids, str(refused), ExecutionState.FAILED)
+            raise refused from error
         _record(session, execution_ids, f"{type(error).__name__}: {error}", ExecutionState.FAILED)
         raise ComponentFailed(
             f"{type(error).__name__}: {quoted(str(error), 500)}",
@@ -37,4 +42,4 @@ def attempt(session: Session, execution_ids: Sequence[int]) -> Iterator[None]:
 def _record(session: Session, execution_ids: Sequence[int], reason: str, state: ExecutionState) -> None:
     with suppress(MlcoreError):
         for execution_id in execution_ids:
-            session.metadata.fail(execution_id, reason, state=state)
+            session.metadata.fail(execution_id, masked(reason), state=state)

@@ -297,7 +297,7 @@ def read_payloads(
     payloads = {}
     for key, found in artifacts.items():
         for artifact in found:
-            session.artifacts.verify(artifact)
+            session.artifacts.verify(artifact, deep=artifact.type is ArtifactType.MODEL)
         split = (splits or {}).get(key)
         payloads[key] = [Payload(artifact=artifact, path=_path(session, artifact, split)) for artifact in found]
     pipelines = {artifact.pipeline for found in artifacts.values() for artifact in found}

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from mlcore.errors import masked
+
 _CONTEXT: ContextVar[tuple[tuple[str, object], ...]] = ContextVar("mlcore_log_context", default=())
 
 
@@ -24,7 +26,7 @@ class ContextFormatter(logging.Formatter):
     """A formatter that appends the ids of the step a line belongs to."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        line = masked(super().format(record))
         ids = " ".join(f"{key}={value}" for key, value in _CONTEXT.get())
         return f"{line} [{ids}]" if ids else line
 

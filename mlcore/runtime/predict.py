@@ -13,6 +13,7 @@ from mlcore.config.data import ColumnType
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.sources import CsvSource
 from mlcore.core.types import ArtifactType, Json, NewArtifact, NewExecution
+from mlcore.errors import masked
 from mlcore.metadata.store import Publication
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.session import Session
@@ -74,7 +75,7 @@ def predict(session: Session, config: PipelineConfig, version: ModelVersion, ask
     from mlcore.ingest.tables import BadRows
 
     (model,) = session.metadata.artifacts([version.artifact_id])
-    session.artifacts.verify(model)
+    session.artifacts.verify(model, deep=True)
     place = session.artifacts.path(model.uri)
     scorer = Scorer.load(place, version=version.version, confidence=asked.confidence)
     carried = tuple(dict.fromkeys((*config.data.key, config.data.event_timestamp, *asked.keep)))
@@ -100,7 +101,11 @@ def predict(session: Session, config: PipelineConfig, version: ModelVersion, ask
         "rows": rows, "bad_rows": dict(bad.by_reason), "model_version": version.version,
     }  # fmt: skip
     predictions = NewArtifact(
-        type=ArtifactType.PREDICTIONS, uri=asked.place, digest=digest, pipeline=config.name, properties=properties
+        type=ArtifactType.PREDICTIONS,
+        uri=masked(asked.place),
+        digest=digest,
+        pipeline=config.name,
+        properties=properties,
     )
     session.metadata.publish([Publication(execution_id=execution.id, outputs={"predictions": [predictions]})])
     return Predicted(rows=rows, bad_rows=bad.by_reason, digest=digest)
@@ -112,7 +117,7 @@ def _execution(config: PipelineConfig, asked: Asked, carried: Sequence[str]) -> 
         pipeline=config.name,
         run=asked.run,
         fingerprint=None,
-        parameters={"source": asked.source, "columns": list(carried), "confidence": asked.confidence},
+        parameters={"source": masked(asked.source), "columns": list(carried), "confidence": asked.confidence},
         origin=asked.origin,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlcore.components.base import split_folders
 from mlcore.components.example_gen import ExampleGen
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.core.folders import split_path
 from mlcore.core.types import Artifact, ArtifactType
 from mlcore.core.window import Interval, Span, shift, span_start
 from mlcore.metadata.sources import made_of
@@ -110,7 +111,7 @@ class StoredPast:
 
         self._session.artifacts.verify(artifact)
         path = self._session.artifacts.path(artifact.uri)
-        return read_examples([path / name for name in split_folders(self._config.data.split)], columns)
+        return read_examples([split_path(path, name) for name in split_folders(self._config.data.split)], columns)
 
     def _say(self, missing: Sequence[Span]) -> None:
         new = [span for span in missing if span not in self._said]

@@ -228,3 +228,42 @@ def test_a_failed_export_leaves_what_was_there(archive: Path) -> None:
         pack(archive, ABOUT, {"gone": archive.parent / "gone"})
     assert archive.read_bytes() == before
     assert [one for one in archive.parent.iterdir() if one.is_file()] == [archive]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_manifest_with_a_number_that_is_none_is_refused(archive: Path, folder: Path, number: str) -> None:
+    """Metrics go into the database as JSON, which has no such numbers."""
+
+    def change(entries: list[tuple[zipfile.ZipInfo, bytes]]) -> None:
+        entries[0] = (entries[0][0], entries[0][1].replace(b'"number":1', f'"number":{number}'.encode()))
+
+    rewritten(archive, change)
+    with pytest.raises(ArchiveRefused, match=f"{number} is no number"):
+        unpack(archive, folder)
+
+
+def test_a_deep_or_huge_manifest_is_refused(archive: Path, folder: Path) -> None:
+    """Neither is parsed to its end: one would exhaust the stack, the other the memory."""
+    for data, words in ((b'{"files":' + b"[" * 200_000, "cannot be read"), (bytes(17 * 2**20), "is larger than")):
+        copy = archive.with_name("copy.zip")
+        copy.write_bytes(archive.read_bytes())
+
+        def change(entries: list[tuple[zipfile.ZipInfo, bytes]], data: bytes = data) -> None:
+            entries[0] = (entries[0][0], data)
+
+        rewritten(copy, change)
+        with pytest.raises(ArchiveRefused, match=words):
+            unpack(copy, folder)
+    assert not [*folder.rglob("*")]
+
+
+def test_a_directory_of_entries_beyond_all_bounds_is_not_read(archive: Path, folder: Path) -> None:
+    """An archive says itself how long its directory is."""
+    data = bytearray(archive.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    padding = bytes(40 * 2**20)
+    size = int.from_bytes(data[end + 12 : end + 16], "little")
+    data[end + 12 : end + 16] = (size + len(padding)).to_bytes(4, "little")
+    archive.write_bytes(bytes(data[: end - size]) + padding + bytes(data[end - size :]))
+    with pytest.raises(ArchiveRefused, match="a part of"):
+        unpack(archive, folder)
