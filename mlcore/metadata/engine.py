@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
+import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -86,6 +87,33 @@ def at_once(engine: Engine) -> Iterator[Connection]:
         finally:
             if not driver.closed:
                 driver.autocommit = False
+
+
+def one_message(engine: Engine, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    """Run one statement as a transaction of its own; it is the one message that is sent, and waited for.
+
+    The pool's connection without SQLAlchemy's around it, whose bookkeeping takes longer than the message.
+
+    Raises:
+        DBAPIError: As from SQLAlchemy.
+    """
+    pooled = None
+    try:
+        pooled = engine.raw_connection()
+        driver: Any = pooled.dbapi_connection
+        driver.autocommit = True
+        with driver.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        driver.autocommit = False
+    except BaseException as error:
+        if pooled is not None:
+            pooled.invalidate()  # lost, refused or interrupted: the next one begins with another
+        if isinstance(error, psycopg2.Error):
+            raise DBAPIError.instance(statement, None, error, psycopg2.Error) from error
+        raise
+    pooled.close()
+    return rows
 
 
 def _note_rest(driver: Any, record: Any) -> None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_, update
@@ -25,12 +26,12 @@ from mlcore.core.types import (
 )
 from mlcore.errors import MetadataError
 from mlcore.metadata import lineage, writes
-from mlcore.metadata.engine import at_once, connect_engine, reporting
+from mlcore.metadata.engine import connect_engine, one_message, reporting
 from mlcore.metadata.locks import advisory_locks, held
 from mlcore.metadata.migrate import check_version, migrate
 from mlcore.metadata.records import LineageNode, Publication, RunSummary, to_artifact, to_execution
 from mlcore.metadata.tables import artifact, event, execution, execution_cache
-from mlcore.metadata.writes import UNDER_WAY, AlreadyPublished
+from mlcore.metadata.writes import UNDER_WAY, AlreadyPublished, Ask
 
 __all__ = ["AlreadyPublished", "MetadataStore", "Publication", "migrate"]
 
@@ -71,10 +72,10 @@ class MetadataStore:
             yield connection
 
     @contextmanager
-    def _at_once(self) -> Iterator[Connection]:
-        """A connection on which one statement is a transaction: neither BEGIN nor COMMIT is waited for."""
-        with reporting(self._url), at_once(self._engine) as connection:
-            yield connection
+    def _one_message(self) -> Iterator[Ask]:
+        """For one statement that is the whole transaction: neither BEGIN nor COMMIT is waited for."""
+        with reporting(self._url):
+            yield partial(one_message, self._engine)
 
     @contextmanager
     def exclusive(self, fingerprints: Sequence[str], on_wait: Callable[[], None] | None = None) -> Iterator[None]:
@@ -262,8 +263,8 @@ class MetadataStore:
         """
         if not executions:
             return ()
-        with self._at_once() as connection:
-            return writes.insert_executions(connection, executions, ExecutionState.RUNNING)
+        with self._one_message() as ask:
+            return writes.insert_executions(ask, executions, ExecutionState.RUNNING)
 
     def publish(
         self, results: Sequence[Publication], on_commit: Callable[[Connection], None] | None = None
@@ -279,10 +280,10 @@ class MetadataStore:
             MetadataError: One of the executions is no longer running.
         """
         if on_commit is None:
-            with self._at_once() as connection:
-                return writes.publish(connection, results)
+            with self._one_message() as ask:
+                return writes.publish(ask, results)
         with self.begun() as connection:
-            published = writes.publish(connection, results)
+            published = writes.publish(writes.within(connection), results)
             on_commit(connection)
         return published
 
@@ -301,7 +302,7 @@ class MetadataStore:
         with self.begun() as connection:
             reused = [id_ for ids in outputs.values() for id_ in ids]
             writes.hold_outputs(connection, new.pipeline, reused)
-            (recorded,) = writes.insert_executions(connection, [(new, inputs)], state)
+            (recorded,) = writes.insert_executions(writes.within(connection), [(new, inputs)], state)
             writes.insert_events(connection, [(recorded.id, outputs)], EventType.CACHED_OUTPUT)
         return recorded
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,9 @@ _ERROR_LIMIT = 4_000
 _DIED = "its process died"
 _NOT_RUNNING, _TAKEN = "ML001", "ML002"
 """What the function ``mlcore_publish`` raises."""
+
+Ask = Callable[[str, Sequence[object]], Sequence[Sequence[Any]]]
+"""Sends a statement of the driver's with its parameters, and returns the rows it is answered with."""
 
 Begun = tuple[NewExecution, Mapping[str, Sequence[int]]]
 """An execution with the ids of its inputs, by input name, in order."""
@@ -65,17 +68,18 @@ def close_executions(connection: Connection, which: Any, state: ExecutionState, 
         )
 
 
-def insert_executions(
-    connection: Connection, executions: Sequence[Begun], state: ExecutionState
-) -> tuple[Execution, ...]:
+def within(connection: Connection) -> Ask:
+    """Statements as part of what else a connection does."""
+    return lambda statement, parameters: connection.exec_driver_sql(statement, tuple(parameters)).all()
+
+
+def insert_executions(ask: Ask, executions: Sequence[Begun], state: ExecutionState) -> tuple[Execution, ...]:
     """Executions with their INPUT events, in the contexts of their pipeline and run.
 
     Of RUNNING ones, earlier ones of the same fingerprints that still say so are closed first.
     """
     given = [_execution_row(new) | {"inputs": dict(inputs)} for new, inputs in executions]
-    rows = connection.exec_driver_sql(
-        "SELECT made, began, ended FROM mlcore_begin(%s::jsonb, %s)", (json.dumps(given), state.value)
-    ).all()
+    rows = ask("SELECT made, began, ended FROM mlcore_begin(%s::jsonb, %s)", (json.dumps(given), state.value))
     return tuple(
         Execution(
             id=made,
@@ -141,7 +145,7 @@ def hold_outputs(connection: Connection, pipeline: str, artifact_ids: Sequence[i
         )
 
 
-def publish(connection: Connection, results: Sequence[Publication]) -> list[dict[str, tuple[Artifact, ...]]]:
+def publish(ask: Ask, results: Sequence[Publication]) -> list[dict[str, tuple[Artifact, ...]]]:
     """LIVE artifacts with their OUTPUT events, in the contexts of the executions that made them, which are COMPLETE.
 
     Their fingerprints find them from now on.
@@ -152,9 +156,7 @@ def publish(connection: Connection, results: Sequence[Publication]) -> list[dict
     """
     given = [{"execution": result.execution_id, "outputs": _output_rows(result)} for result in results]
     try:
-        rows = connection.exec_driver_sql(
-            "SELECT made, created FROM mlcore_publish(%s::jsonb)", (json.dumps(given),)
-        ).all()
+        rows = ask("SELECT made, created FROM mlcore_publish(%s::jsonb)", (json.dumps(given),))
     except DBAPIError as error:
         _refused(error)
         raise

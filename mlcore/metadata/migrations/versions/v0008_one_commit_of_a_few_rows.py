@@ -1,8 +1,8 @@
 """A publication writes what nobody else says: contexts follow from the executions, and are views of them.
 
-Every statement here is planned once a connection. ``finished_at IS NULL`` stands for "under way" (a constraint says so)
-where rows are found by their key: asked for the state, the planner takes the index of those under way, which has an
-entry of every execution since the last vacuum.
+Every statement here is planned once a connection, and finds rows by their keys also where the tables were small then:
+hence no ``seqscan``. ``finished_at IS NULL`` stands for "under way" (a constraint says so): asked for the state, the
+planner takes the index of those under way, which has an entry of every execution since the last vacuum.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CREATE VIEW attribution AS
 
 _BEGIN = """
 CREATE FUNCTION mlcore_begin(given JSONB, as_state TEXT)
-RETURNS TABLE (made BIGINT, began TIMESTAMPTZ, ended TIMESTAMPTZ) LANGUAGE plpgsql AS $$
+RETURNS TABLE (made BIGINT, began TIMESTAMPTZ, ended TIMESTAMPTZ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     dead BIGINT[];
 BEGIN
@@ -68,7 +68,7 @@ END $$;
 # Class ML is nobody else's: PostgreSQL's own codes of classes I to Z are free for applications.
 _PUBLISH = """
 CREATE FUNCTION mlcore_publish(given JSONB)
-RETURNS TABLE (made BIGINT, created TIMESTAMPTZ) LANGUAGE plpgsql AS $$
+RETURNS TABLE (made BIGINT, created TIMESTAMPTZ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     one BIGINT;
     key TEXT;
