@@ -59,9 +59,14 @@ def _made_of(component: Component | SpanComponent) -> dict[str, Json]:
 
 
 def fingerprint(component: Component | SpanComponent, inputs: Mapping[str, Sequence[Artifact]]) -> str:
-    """Hash of a component's name and code, its parameters and its inputs' content digests, in order."""
+    """Hash of a component's name and code, its parameters and its inputs' content digests, in order.
+
+    A pipeline reuses its own outputs alone: what another one made goes when that one needs it no more, and another's
+    push is none of this one's.
+    """
     return digest_json(
         {
+            "pipeline": component.config.name,
             "component": type(component).__name__,
             **_made_of(component),
             "parameters": dict(component.parameters),
