@@ -88,7 +88,7 @@ class Teller:
 
     def _of_execution(self, facts: ExecutionFacts, kind: EventKind, moment: datetime) -> Event:
         execution = facts.execution
-        run = {**self._parent(execution), **self._about(execution), **self._engine()}
+        run = {**self._parent(execution), **self._about(execution, kind), **self._engine()}
         if kind in (EventKind.FAIL, EventKind.ABORT):
             message = bounded(masked(execution.error or "no reason was recorded"), _MOST_ERROR)
             run |= self.facet("errorMessage", message=message, programmingLanguage="PYTHON")
@@ -189,7 +189,8 @@ class Teller:
     def _below(self, run_id: str, namespace: str, name: str) -> Facets:
         return self.facet("parent", run={"runId": run_id}, job={"namespace": namespace, "name": name})
 
-    def _about(self, execution: Execution) -> Facets:
+    def _about(self, execution: Execution, kind: EventKind) -> Facets:
+        """What runs; at its start always as it was then, whenever that is told."""
         origin = execution.origin
         airflow = {key: origin[key] for key in ("dag_id", "run_id", "task_id", "try_number") if key in origin}
         found = self.facet(
@@ -198,7 +199,7 @@ class Teller:
             component=execution.component,
             pipeline=execution.pipeline,
             run=execution.run,
-            state=execution.state.value if execution.finished_at is not None else ExecutionState.RUNNING.value,
+            state=(ExecutionState.RUNNING if kind is EventKind.START else execution.state).value,
             reused=execution.state is ExecutionState.CACHED,
             fingerprint=execution.fingerprint,
             candidate=execution.parameters.get("candidate"),
