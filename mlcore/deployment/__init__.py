@@ -5,4 +5,5 @@ infra.validate_infra                     loads and asks the model in a fresh pro
 probe, serving_only                      that process, and what it may not import
 push.decide_push                         blessings to a decision
 archive.pack, unpack                     a version as one file, and what of a file from elsewhere is refused
+destinations                             folders, buckets and others that follow the registry's aliases
 """
