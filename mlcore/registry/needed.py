@@ -43,12 +43,13 @@ WITH RECURSIVE versions AS (
         made_of.key <> ALL(:compared) OR (started AND needed.generation < :keep_ancestors)
     )
 ), runs AS (
-    SELECT run, max(id) AS last, bool_or(component = 'DriftMonitor') AS monitoring,
+    SELECT run, max(id) AS last, bool_or(component = 'DriftMonitor') AS monitors,
+        bool_or(component = 'BulkInferrer') AS predicts,
         bool_or(state IN ('NEW', 'RUNNING')) AS running
     FROM execution WHERE pipeline = :pipeline GROUP BY run
 ), kept_runs AS (
     SELECT run FROM (
-        SELECT run, running, row_number() OVER (PARTITION BY monitoring ORDER BY last DESC) AS place FROM runs
+        SELECT run, running, row_number() OVER (PARTITION BY monitors, predicts ORDER BY last DESC) AS place FROM runs
     ) placed WHERE running OR place <= :keep_runs
 ), used AS (
     SELECT event.artifact_id FROM event JOIN execution ON execution.id = event.execution_id
@@ -107,8 +108,8 @@ def removable(
         connection: The transaction.
         pipeline: Whose outputs.
         since: What an execution that began since then made, reused or read is kept.
-        keep_runs: So is what the newest runs used, so many of retraining and as many of monitoring; and what a run
-            used that has a running execution.
+        keep_runs: So is what the newest runs used, so many of each kind of graph; and what a run used that has a
+            running execution.
         keep_champions: How many champions before the present one are needed.
         keep_ancestors: How many generations of models that a needed version's trainer went on from are, too.
     """

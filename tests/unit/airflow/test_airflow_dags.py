@@ -181,6 +181,27 @@ def test_a_pipeline_that_is_not_monitored_has_one_dag(project):
     assert list(build_dags("config/pipelines/flight_delays.yaml")) == ["flight_delays"]
 
 
+def test_a_pipeline_with_an_inference_block_has_a_dag_that_predicts(project):
+    """Its tasks are the graph's, its schedule and form are its own, and its page says where predictions go."""
+    path = project / "config/pipelines/flight_delays.yaml"
+    block = (
+        'inference:\n  schedule: "30 5 * * *"\n  window: P2D\n'
+        '  destinations: [{type: parquet, path: "out/{YYYY}{MM}{DD}.parquet"}]\n\nalerts:'
+    )
+    path.write_text(path.read_text().replace("alerts:", block))
+    dag = build_dags("config/pipelines/flight_delays.yaml")["flight_delays_inference"]
+    waits = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+    assert waits == {
+        "example_gen": set(),
+        "bulk_inferrer": {"example_gen"},
+        "predictions_pusher": {"bulk_inferrer"},
+    }
+    assert dag.timetable.serialize()["expression"] == "30 5 * * *"
+    assert list(dag.params) == ["as_of"]
+    assert "newest 2 days" in dag.doc_md
+    assert "the files out/{YYYY}{MM}{DD}.parquet" in dag.doc_md
+
+
 def test_each_of_several_models_has_tasks_that_run_side_by_side(project):
     """No task of one candidate waits for another's; what follows waits for the choice alone."""
     path = project / "config/pipelines/flight_delays.yaml"

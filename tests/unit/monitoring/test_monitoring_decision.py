@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from mlcore.config.monitor import Drift, Monitor, Retrain
 from mlcore.errors import ArtifactCorrupt, ArtifactMissing
-from mlcore.monitoring.decay import Estimate, Performance, compare
+from mlcore.monitoring.decay import Answers, Estimate, Performance, compare
 from mlcore.monitoring.decision import FILE_NAME, decide, read_decision, write_decision
 from mlcore.monitoring.drift import FeatureDrift
 
@@ -113,7 +114,8 @@ def test_a_decision_survives_its_file(tmp_path: Path) -> None:
     """The verdict and the figures it stands on are read back; silence is no decision."""
     with pytest.raises(ArtifactMissing):
         read_decision(tmp_path)
-    for figures in (None, performance(0.72, 0.6)):
+    served = replace(performance(0.72, 0.6), answers=Answers(predicted=7, scored=2, missing=1))
+    for figures in (None, performance(0.72, 0.6), served):
         made = decide([], figures, timedelta(days=36), CONFIG)
         write_decision(tmp_path, made, figures)
         assert read_decision(tmp_path) == (made, figures)
