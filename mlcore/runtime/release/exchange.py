@@ -374,6 +374,7 @@ def _candidate(
         reason=(
             f"withheld: {origin['actor']} imported it from {quoted(origin['file'], 80)} ({origin['archive']}),"
             f" version {quoted(about['version'], 20)} of run {quoted(about['run'], 80)} there"
+            + (f", signed by {origin['signed_by']}" if "signed_by" in origin else "")
         ),
         evidence=origin,
     )
