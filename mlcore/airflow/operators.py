@@ -78,7 +78,7 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
         settings = Settings.from_environ(os.environ)
         with (
             airflow_errors(read_as(self.config, self.graph.kind)),
-            open_session(Settings.from_environ(os.environ)) as session,
+            open_session(settings) as session,
         ):
             request = self._request(session, airflow_run(context))
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))

@@ -25,7 +25,7 @@ from mlcore.runtime.sources.catalog import source_name as recorded_name
 from mlcore.tracking.openlineage.destinations import Destination
 from mlcore.tracking.openlineage.events import Teller
 from mlcore.tracking.openlineage.facets import FacetMaker
-from mlcore.tracking.openlineage.names import DatasetName, files_name, place_name, source_name
+from mlcore.tracking.openlineage.names import SourceData, files_name, place_name, source_name
 from mlcore.tracking.openlineage.records import ENDS, Event, EventKey, EventKind, ExecutionFacts, MoveFacts
 
 _LOG = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Facts:
         """``read``: whether artifacts' files are looked into; without, events lack what those say."""
         self._session, self._config, self._given, self._read = session, config, given, read
         self._store = place_name(str(session.artifacts.path(config.name).parent))
-        self._sources = {recorded_name(one): name for one, name in _sources(session, config)}
+        self._sources = _sources(session, config)
 
     def of_executions(self, executions: Sequence[Execution]) -> Iterator[Event]:
         """Every event of executions."""
@@ -129,15 +129,15 @@ class Facts:
         named = {one: producer.parameters.get("candidate") for one, producer in producers.items()}
         return {one: name for one, name in named.items() if isinstance(name, str)}
 
-    def _source(self, artifact: Artifact) -> DatasetName:
+    def _source(self, artifact: Artifact) -> SourceData:
         """The data set of a source file: by what was recorded, for the pipeline's file may name another by now."""
         recorded = str(artifact.properties.get("source", ""))
         if recorded in self._sources:
             return self._sources[recorded]
         kind, _, pattern = recorded.partition(":")
         if kind and pattern and kind != "postgres":
-            return files_name(pattern, self._session.project)
-        return next(iter(self._sources.values()))
+            return SourceData(files_name(pattern, self._session.project))
+        return self._sources[recorded_name(self._config)]
 
     def _folder(self, artifact: Artifact) -> Path:
         return self._session.artifacts.path(artifact.uri)
@@ -148,11 +148,12 @@ def _all(found: Iterable[Sequence[Artifact]]) -> Iterator[Artifact]:
         yield from artifacts
 
 
-def _sources(session: Session, config: PipelineConfig) -> Iterator[tuple[PipelineConfig, DatasetName]]:
-    """The data and, where there is one, the serving log, each as a pipeline's data."""
-    for one in (config, config.serving):
-        if one is not None:
-            yield one, source_name(one.data.source, session.project)
+def _sources(session: Session, config: PipelineConfig) -> dict[str, SourceData]:
+    """The data, the serving log and what is predicted of, by the names that they are recorded under."""
+    views = [config.inferring, *([config.serving] if config.serving else []), config]
+    return {
+        recorded_name(one): SourceData(source_name(one.data.source, session.project), one.data.columns) for one in views
+    }
 
 
 def due_events(

@@ -26,13 +26,19 @@ _WITH_ROWS = frozenset(
     {
         ArtifactType.EXAMPLES,
         ArtifactType.SERVING_EXAMPLES,
+        ArtifactType.INFERENCE_EXAMPLES,
         ArtifactType.STATISTICS,
         ArtifactType.SERVING_STATISTICS,
         ArtifactType.PREDICTIONS,
     }
 )
 """What holds rows or is of them; of others ``rows`` tells something else."""
-_FORMATS = {ArtifactType.EXAMPLES: "parquet", ArtifactType.SERVING_EXAMPLES: "parquet"}
+_FORMATS = {
+    ArtifactType.EXAMPLES: "parquet",
+    ArtifactType.SERVING_EXAMPLES: "parquet",
+    ArtifactType.INFERENCE_EXAMPLES: "parquet",
+    ArtifactType.PREDICTIONS: "parquet",
+}
 
 
 def about_artifacts(facet: FacetMaker, artifacts: Sequence[Artifact]) -> Facets:

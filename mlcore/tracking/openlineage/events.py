@@ -28,7 +28,7 @@ from mlcore.tracking.openlineage.contents import (
 )
 from mlcore.tracking.openlineage.facets import EVENT_SCHEMA, PRODUCER, FacetMaker, Facets
 from mlcore.tracking.openlineage.ids import airflow_run_id, static_uuid
-from mlcore.tracking.openlineage.names import DatasetName, alias_name, artifact_name, below, version_of
+from mlcore.tracking.openlineage.names import DatasetName, SourceData, alias_name, artifact_name, below, version_of
 from mlcore.tracking.openlineage.records import (
     ENDS,
     Artifacts,
@@ -46,7 +46,6 @@ _PROFILED = {
     ArtifactType.STATISTICS: ArtifactType.EXAMPLES,
     ArtifactType.SERVING_STATISTICS: ArtifactType.SERVING_EXAMPLES,
 }
-_ROWS = frozenset({ArtifactType.SOURCE_FILE, ArtifactType.EXAMPLES, ArtifactType.SERVING_EXAMPLES})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +55,7 @@ class Teller:
     Attributes:
         config: The pipeline.
         store: Where the artifact store is.
-        source: The data set of a recorded source file.
+        source: What a recorded source file is of.
         folder: The place of an artifact's files; ``None`` where nothing is to be read.
         candidates: By artifact, whose it is, where several models are trained.
         namespace: Of our jobs.
@@ -66,7 +65,7 @@ class Teller:
 
     config: PipelineConfig
     store: DatasetName
-    source: Callable[[Artifact], DatasetName]
+    source: Callable[[Artifact], SourceData]
     folder: Callable[[Artifact], Path] | None
     candidates: Mapping[int, str] = field(default_factory=dict)
     namespace: str = "mlcore"
@@ -288,16 +287,27 @@ class Teller:
 
     def _about_rows(self, artifacts: Sequence[Artifact]) -> Facets:
         """The columns of what holds rows, as the pipeline's file declares them."""
-        if artifacts[0].type not in _ROWS:
+        given = self._columns(artifacts[0])
+        if not given:
             return {}
-        data = self.config.data
         docs: dict[str, str] = {}
         for name, feature in self.config.features.items():
             columns = feature.columns_of(name)
             if feature.doc and len(columns) == 1:
                 docs[columns[0]] = feature.doc
-        given = data.columns if artifacts[0].type is ArtifactType.SOURCE_FILE else data.all_columns
         return schema_of(self.facet, given, docs)
+
+    def _columns(self, artifact: Artifact) -> Mapping[str, str]:
+        match artifact.type:
+            case ArtifactType.SOURCE_FILE:
+                return self.source(artifact).columns
+            case ArtifactType.EXAMPLES:
+                return self.config.data.all_columns
+            case ArtifactType.INFERENCE_EXAMPLES:
+                return self.config.inferring.data.all_columns
+            case ArtifactType.SERVING_EXAMPLES if self.config.serving is not None:
+                return self.config.serving.data.all_columns
+        return {}
 
     def _grouped(self, artifacts: Artifacts) -> dict[DatasetName, list[Artifact]]:
         """Each artifact once, by its data set, in the order of their names."""
@@ -308,7 +318,7 @@ class Teller:
         return {name: list(ones.values()) for name, ones in sorted(found.items())}
 
     def _name(self, artifact: Artifact) -> DatasetName:
-        source = self.source(artifact) if artifact.type is ArtifactType.SOURCE_FILE else self.store
+        source = self.source(artifact).name if artifact.type is ArtifactType.SOURCE_FILE else self.store
         return artifact_name(self.store, artifact, source, self.candidates.get(artifact.id, ""))
 
     def _dataset(self, artifacts: Sequence[Artifact], content: Facets, **further: Facets) -> Json:

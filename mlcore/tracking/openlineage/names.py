@@ -15,7 +15,8 @@ A data set is what stays the same from run to run; what differs is its version.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +36,14 @@ class DatasetName:
 
     namespace: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceData:
+    """A data set that spans are read from, and its columns with their types; none where they are not known."""
+
+    name: DatasetName
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def place_name(place: str) -> DatasetName:

@@ -22,7 +22,7 @@ from mlcore.core.window import Span
 from mlcore.registry.records import AliasMove, ModelVersion, MoveKind, PushOutcome, PushRecord
 from mlcore.tracking.openlineage.events import Teller
 from mlcore.tracking.openlineage.facets import OWN, FacetMaker
-from mlcore.tracking.openlineage.names import DatasetName
+from mlcore.tracking.openlineage.names import DatasetName, SourceData
 from mlcore.tracking.openlineage.records import EventKind, ExecutionFacts, MoveFacts
 
 START = datetime(2024, 1, 10, 6, 0, 1, 2, tzinfo=UTC)
@@ -43,7 +43,7 @@ def teller(config: PipelineConfig, tmp_path: Path) -> Teller:
     return Teller(
         config=config,
         store=STORE,
-        source=lambda _: DatasetName("file", "/data"),
+        source=lambda _: SourceData(DatasetName("file", "/data"), config.data.columns),
         folder=lambda one: tmp_path / str(one.id),
     )
 
@@ -173,6 +173,20 @@ def test_a_source_is_the_users_data_set(teller: Teller) -> None:
     (started,) = told(teller, execution(ExecutionState.RUNNING), {"source": files})
     assert [(one["namespace"], one["name"]) for one in started["inputs"]] == [("file", "/data")]
     assert started["outputs"] == []
+    assert "schema" in started["inputs"][0]["facets"]
+    other = replace(teller, source=lambda _: SourceData(DatasetName("file", "/data")))
+    (started,) = told(other, execution(ExecutionState.RUNNING), {"source": files})
+    assert "schema" not in started["inputs"][0]["facets"]
+
+
+def test_rows_without_an_outcome_have_the_columns_they_are_read_with(teller: Teller) -> None:
+    """Examples that are only predicted of are a data set of their own, in the format and with the rows it has."""
+    rows = artifact(1, ArtifactType.INFERENCE_EXAMPLES, 1, rows=7)
+    (_, done) = told(teller, execution(ExecutionState.COMPLETE), {}, {"spans": [rows]})
+    (made,) = done["outputs"]
+    assert made["name"] == "mlcore/tiny/InferenceExamples"
+    assert made["outputFacets"]["outputStatistics"]["rowCount"] == 7
+    assert {"schema", "storage"} < made["facets"].keys()
 
 
 def test_models_of_candidates_are_data_sets_of_their_own(teller: Teller) -> None:

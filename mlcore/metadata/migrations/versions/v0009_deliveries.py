@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = max(path.name[1:5] for path in Path(__file__).parent.glob("v000[0-8]_*.py"))
+down_revision = "0008"
 
 
 def upgrade() -> None:
