@@ -13,15 +13,15 @@ from mlcore.runtime.session import Session
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRow:
-    """One retraining run.
+    """One run: what a retraining came to, or what an inference run predicted.
 
     Attributes:
         state: COMPLETE, CACHED when nothing was computed, FAILED, RUNNING or CANCELED.
         trained: First and last day of the training window; empty before there is a model.
-        rows: Rows trained on.
+        rows: Rows trained on, or predicted.
         metric: The first metric over all evaluation rows, with its interval.
         verdict: What the gates and the push came to.
-        version: The registered version of the model, where it has one.
+        version: The registered version of the model, where it has one; of an inference run the one that predicted.
     """
 
     run: str
@@ -84,9 +84,13 @@ def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:
     executions = session.metadata.executions(pipeline, run)
     outputs = session.metadata.outputs_of([execution.id for execution in executions])
     made: dict[ArtifactType, Artifact] = {}
+    predicted: dict[int, Artifact] = {}
     for execution in executions:
         for artifacts in outputs[execution.id].values():
             made.update({artifact.type: artifact for artifact in artifacts})
+            predicted |= {one.id: one for one in artifacts if one.type is ArtifactType.PREDICTIONS}
+    if predicted:
+        return _predicted(run, executions, list(predicted.values()))
     model = made.get(ArtifactType.MODEL)
     version = None if model is None else known.versions.get(model.digest)
     return RunRow(
@@ -97,8 +101,24 @@ def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:
         metric=str(_properties(made.get(ArtifactType.EVALUATION)).get("headline", "")),
         verdict=known.verdict(version, str(_properties(made.get(ArtifactType.PUSHED_MODEL)).get("verdict", ""))),
         version=version,
-        error=next((execution.error.split("\n", 1)[0] for execution in reversed(executions) if execution.error), ""),
+        error=_error(executions),
     )
+
+
+def _predicted(run: str, executions: tuple[Execution, ...], found: Sequence[Artifact]) -> RunRow:
+    version = _number(found[-1].properties.get("model_version"))
+    return RunRow(
+        run=run,
+        state=_state(executions),
+        rows=sum(_number(one.properties.get("rows")) or 0 for one in found),
+        verdict="predicted",
+        version=version,
+        error=_error(executions),
+    )
+
+
+def _error(executions: tuple[Execution, ...]) -> str:
+    return next((execution.error.split("\n", 1)[0] for execution in reversed(executions) if execution.error), "")
 
 
 def _state(executions: tuple[Execution, ...]) -> ExecutionState:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlcore.core.digests import canonical_json, digest_json
-from mlcore.core.types import Artifact, ArtifactState, ArtifactType, Execution, ExecutionState, Json
+from mlcore.core.types import Artifact, ArtifactState, ArtifactType, Execution, ExecutionState, GraphKind, Json
 from mlcore.core.window import iso
 from mlcore.tracking.metrics import metrics_of, metrics_of_candidate
 from mlcore.tracking.records import (
@@ -289,14 +289,15 @@ def _datasets(facts: RunFacts, trainer: Execution) -> Iterator[TrackedDataset]:
 
 def _tags(facts: RunFacts, model: Artifact | None) -> dict[str, str]:
     pushed, evaluation = facts.first(ArtifactType.PUSHED_MODEL), facts.first(ArtifactType.EVALUATION)
-    report = facts.first(ArtifactType.DRIFT_REPORT)
+    told = {ArtifactType.DRIFT_REPORT: GraphKind.MONITORING, ArtifactType.PREDICTIONS: GraphKind.INFERENCE}
+    kind = next((kind for made, kind in told.items() if facts.first(made)), GraphKind.RETRAINING)
     failed = [one for one in facts.executions if one.error]
     origin = facts.executions[-1].origin
     airflow = {f"airflow.{key}": str(origin[key]) for key in ("dag_id", "run_id") if key in origin}
     tags = {
         **_common_tags(facts),
         **_model_tags(model),
-        "mlcore.kind": "monitoring" if report else "retraining",
+        "mlcore.kind": kind.value,
         "mlcore.verdict": str(pushed.properties.get("verdict", "")) if pushed else "",
         "mlcore.version": "" if facts.version is None else str(facts.version),
         "mlcore.error": (failed[-1].error or "").partition("\n")[0] if failed else "",
