@@ -35,6 +35,8 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _LOOK_SECONDS = 0.25
 _SHORT_LIFE_SECONDS = 10.0
 _MOST_SHORT_LIVES = 3
+# Python reads the .pth files of its environment by the locale: in C it does not start from a folder like "Übung".
+_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONUTF8")
 # Locale and time zone are fixed so that an order by text is the same on every machine.
 _INITDB = (
     "--auth=trust",
@@ -105,10 +107,10 @@ def programs(version: str = _PREFERRED_VERSION) -> Path:
 
 def spawn(layout: Layout) -> Detached:
     """Starts a keeper; one that finds another at work ends at once with exit code 0."""
-    environ = {key: os.environ[key] for key in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if key in os.environ}
+    environ = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
     return Detached.start(
         [sys.executable, "-m", "mlcore.platform.keeper", str(layout.home)],
-        environ={**environ, "LC_ALL": "C", "TZ": "UTC", KEEPER_MARKER: str(layout.home)},
+        environ={**environ, "TZ": "UTC", KEEPER_MARKER: str(layout.home)},
         log=layout.log("postgres"),
     )
 
@@ -171,6 +173,7 @@ class Keeper:
             os.chown(new, account.uid, account.gid)
         result = subprocess.run(
             [str(folder / "initdb"), *_INITDB, "--username", SUPERUSER, "--pgdata", str(new)],
+            env={**os.environ, "LC_ALL": "C"},
             preexec_fn=lambda: _enter(account, os.getppid()),
             cwd="/",
             capture_output=True,
@@ -206,6 +209,7 @@ class Keeper:
         parent = os.getpid()
         process = subprocess.Popen(
             [str(folder / "postgres"), "-D", str(self._layout.postgres_data), *_flags(options)],
+            env={**os.environ, "LC_ALL": "C"},
             preexec_fn=lambda: _enter(account, parent),
             cwd="/",
             stdin=subprocess.DEVNULL,

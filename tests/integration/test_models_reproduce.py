@@ -122,7 +122,7 @@ def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, mo
 
     def newer(component: object) -> dict[str, object]:
         now = made_by(component)  # type: ignore[arg-type]
-        return {"code": "sha256:0", "libraries": {**now["libraries"], "numpy": "99.0"}}  # type: ignore[dict-item]
+        return {**now, "code": "sha256:0", "libraries": {**now["libraries"], "numpy": "99.0"}}  # type: ignore[dict-item]
 
     monkeypatch.setattr(reasons, "made_by", newer)
     told = rebuilt(ran)
