@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--minutes", type=float, default=60, help="the storm ends then, however few were killed")
     parser.add_argument("--reruns", type=int, default=8)
     chosen = parser.parse_args()
     began = time.monotonic()
@@ -23,7 +24,14 @@ def main() -> int:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    storm = crash(kills=chosen.kills, seed=chosen.seed, days=chosen.days, reruns=chosen.reruns, say=say)
+    storm = crash(
+        kills=chosen.kills,
+        most_seconds=60 * chosen.minutes,
+        seed=chosen.seed,
+        days=chosen.days,
+        reruns=chosen.reruns,
+        say=say,
+    )
     for title, counted in (
         ("killed", storm.kills),
         ("when", storm.where),
@@ -37,7 +45,7 @@ def main() -> int:
     say(f"seed {chosen.seed}: {storm.killed} kills, {time.monotonic() - began:.0f} s, {len(storm.problems)} problems")
     for problem in storm.problems:
         say(f"PROBLEM {problem}")
-    return bool(storm.problems)
+    return bool(storm.problems) or storm.killed < chosen.kills
 
 
 if __name__ == "__main__":

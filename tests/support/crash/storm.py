@@ -78,12 +78,14 @@ class Storm:
     answers: int = 0
     say: Callable[[str], None] = lambda line: None
     _told: int = 0
+    _until: float = 0.0
     _typical: dict[str, float] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _over: threading.Event = field(default_factory=threading.Event)
 
-    def rage(self, *, actors: int = 3) -> None:
+    def rage(self, *, actors: int = 3, most_seconds: float = 3600.0) -> None:
         """Act and kill until enough was killed; everything that was started has ended then."""
+        self._until = time.monotonic() + most_seconds
         calm = Random(self.seed)
         for number, archive in enumerate(self.archives[:1], start=1):
             self.do(acts.import_(archive), calm, ROLES[0], spared=1)
@@ -96,8 +98,11 @@ class Storm:
         threads = [threading.Thread(target=self._guarded, args=(one,)) for one in work]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        finally:
+            self._over.set()  # when it is interrupted, too
 
     @property
     def killed(self) -> int:
@@ -116,7 +121,7 @@ class Storm:
         if self.killed >= self._told + 25:
             self._told = self.killed
             self.say(f"  {self.killed} kills")
-        if self.killed >= self.most_kills or len(self.problems) > _MOST_PROBLEMS:
+        if self.killed >= self.most_kills or time.monotonic() > self._until or len(self.problems) > _MOST_PROBLEMS:
             self._over.set()
         return not self._over.is_set()
 

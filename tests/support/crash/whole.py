@@ -24,6 +24,7 @@ def crash(
     reruns: int = 1_000,
     donated: int = len(_DONATED),
     between_servers_seconds: float = 40.0,
+    most_seconds: float = 3600.0,
     wait_for_disk: bool = True,
     say: Callable[[str], None] = lambda line: None,
 ) -> Storm:
@@ -36,6 +37,7 @@ def crash(
         reruns: So many windows of a pipeline run again afterwards, the newest.
         donated: So many versions come from another installation.
         between_servers_seconds: Between two kills of a postmaster.
+        most_seconds: When the storm ends, however few were killed.
         wait_for_disk: Whether the database's server waits for the disk.
         say: Is told how far it is.
 
@@ -55,7 +57,7 @@ def crash(
                 (here.root / "out").mkdir()
                 storm = Storm(here, seed, kills, moments(days), archives, between_servers_seconds, say=say)
                 began = time.monotonic()
-                storm.rage()
+                storm.rage(most_seconds=most_seconds)
                 say(f"{storm.killed} kills, {time.monotonic() - began:.0f} s")
                 began = time.monotonic()
                 here.wait_for_server()
