@@ -158,12 +158,19 @@ def test_a_model_that_is_not_the_registered_one_is_not_published(tmp_path: Path)
 
 
 def test_at_every_line_a_reader_finds_a_whole_version(tmp_path: Path) -> None:
-    """The first push, a push, a rollback to a release that is there no more, and the removal of old ones."""
+    """The first push, a push, a rollback to a release that is there no more, and the removal of old ones.
+
+    A release that nothing points to is whole or has no manifest, too.
+    """
     url, seen = str(tmp_path), set()
+    place = place_of(f"{url}/{PIPELINE}")
 
     def look(_: int) -> None:
         if (tmp_path / PIPELINE / "champion.json").exists():
             seen.add(shown(url))
+        for manifest in (tmp_path / PIPELINE).glob("[0-9]*/manifest.json"):
+            name = manifest.parent.name
+            assert list(release_flaws(place, name, model_digest(int(name.partition("-")[0])))) == []
 
     with at_every_line(look):
         for sequence, version in enumerate((1, 2, 3, 1), start=1):
