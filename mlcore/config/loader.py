@@ -19,7 +19,7 @@ __all__ = ["find_pipeline", "load_pipeline", "load_platform", "pipeline_names", 
 
 _SHOWN_PROBLEMS = 10
 _OF_KINDS = (("data", "source"), ("data", "split"), ("inference", "source"))
-_LISTED = ("push", "destinations")
+_LISTED = (("push", "destinations"), ("inference", "destinations"))
 _KIND = re.compile(r"^(?:Input tag .* found|Unable to extract tag) using (?:discriminator )?'(\w+)'")
 _SHARED = ("beam", "retention", "tracking", "lineage")
 """Blocks that the project's file gives to pipelines without their own."""
@@ -148,5 +148,5 @@ def _written(location: tuple[int | str, ...], message: str) -> tuple[int | str, 
     kind = _KIND.search(message)
     if kind is not None:
         return (*location, kind[1])
-    place = 3 if location[:2] == _LISTED else 2  # a list's entry comes before its kind
-    return location[:place] + location[place + 1 :] if location[:2] in (*_OF_KINDS, _LISTED) else location
+    place = 3 if location[:2] in _LISTED else 2  # a list's entry comes before its kind
+    return location[:place] + location[place + 1 :] if location[:2] in (*_OF_KINDS, *_LISTED) else location

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 from support.project import PIPELINE
 
+from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.sources import CsvSource
 from mlcore.errors import ConfigError
@@ -86,3 +88,12 @@ def test_the_graph_delivers_where_there_is_a_destination() -> None:
     assert own["bulk_inferrer"].upstream == ("example_gen",)
     with pytest.raises(ConfigError, match="no inference block"):
         inference_graph(PipelineConfig.model_validate(yaml.safe_load(dedent(PIPELINE))))
+
+
+def test_a_key_of_a_destination_is_named_as_it_is_written(tmp_path: Path) -> None:
+    """The place in the list and the key: not the type, which Pydantic puts between them."""
+    document = yaml.safe_load(dedent(PIPELINE))
+    document["inference"] = {"schedule": "@daily", "destinations": [{"type": "parquet", "path": "{XX}"}]}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"inference\.destinations\.0\.path: unknown placeholder"):
+        load_pipeline(tmp_path / "tiny.yaml")
