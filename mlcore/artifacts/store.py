@@ -154,7 +154,7 @@ class ArtifactStore:
             raise ArtifactError(
                 f"the files of {name} cannot be read: {error.strerror or error}",
                 where=str(path),
-                next_step="see that this user may read the artifact store, then run again",
+                next_step="see that this user may read the artifact store (MLCORE_ARTIFACTS), then run again",
             ) from error
         except Exception as error:
             raise self._away(error, str(path)) from error

@@ -17,6 +17,7 @@ from mlcore.cli.context import console, notes, session, settings
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction
 from mlcore.config.loader import find_pipeline
 from mlcore.core.window import iso
+from mlcore.errors import ConfigError, masked, quoted
 from mlcore.registry.store import CHAMPION
 from mlcore.runtime.predict import Asked, Write
 from mlcore.runtime.predict import predict as predict_rows
@@ -82,6 +83,12 @@ def predict(
 def _file(out: str) -> tuple[str, Write]:
     from mlcore.inference.destinations.file import write_file
 
+    if masked(out) != out:  # a file system would quote it in its errors, without the rest of the URL
+        raise ConfigError(
+            f"the URL to write to holds a password or a token: {quoted(masked(out))}",
+            where="--out",
+            next_step="leave it out, and give it to the environment of the process, such as AWS_SECRET_ACCESS_KEY",
+        )
     path = out if "://" in out else str(Path(out).absolute())
     return path, partial(write_file, path)
 
