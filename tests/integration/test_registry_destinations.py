@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.project import LATER, Project
 from support.s3 import S3, s3_server
+from support.serving import expected
 
 from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
@@ -148,3 +149,23 @@ class Shelf(Destination):
     finally:
         del os.environ["SHELF_TOKEN"]
     assert (found.place, found.error) == ("own_shelf.Shelf", "RuntimeError: 'no shelf for ****'")
+
+
+def test_a_folder_in_mlflows_format_is_loaded_by_mlflow(ran_twice: Project) -> None:
+    """Its predictions are those of the exported pipeline; a change of the format is levelled, too."""
+    pyfunc = pytest.importorskip("mlflow.pyfunc")
+    config = following(ran_twice, "{type: folder, url: shelf, format: mlflow}")
+    with ran_twice.session() as session:
+        assert [one.error for one in level(session, config)] == [""]
+        assert [one.said for one in check(session, config)] == ["equal"]
+    shelf = ran_twice.folder / "shelf" / "tiny"
+    release = json.loads((shelf / "champion.json").read_bytes())["release"]
+    assert release.endswith("-mlflow")
+    rows, scores = expected(ran_twice, 2)
+    assert pyfunc.load_model(str(shelf / release)).predict(rows.to_pandas()).tolist() == scores
+
+    ran_twice.replace(", format: mlflow", "")
+    with ran_twice.session() as session:
+        (found,) = level(session, load_pipeline(ran_twice.settings.pipelines / "tiny.yaml"))
+    assert found.said.startswith("1 releases written, champion at version 2")
+    assert shown(shelf.parent) == 2
