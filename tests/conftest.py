@@ -34,7 +34,7 @@ os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (``-n``), a file's tests stay together, and those of the one platform, which come first: the longest.
+    """Side by side (``-n``), a file's tests stay together, and those of the one platform, which come first.
 
     Every worker has a PostgreSQL of its own.
     """
