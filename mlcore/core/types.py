@@ -85,11 +85,6 @@ class GraphKind(StrEnum):
     INFERENCE = "inference"
 
 
-class ContextType(StrEnum):
-    PIPELINE = "pipeline"
-    RUN = "run"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewArtifact:
     """An artifact before the store knows it."""
