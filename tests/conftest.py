@@ -33,6 +33,7 @@ _airflow_home = tempfile.TemporaryDirectory(prefix="mlcore-tests-airflow-")
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 
+@pytest.hookimpl(tryfirst=True)  # the marks are read by a plugin's hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side (``-n``), a file's tests stay together, and those of the one platform, which come first.
 

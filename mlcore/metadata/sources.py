@@ -40,10 +40,10 @@ def versions(connection: Connection, pipeline: str, source: str, spans: Sequence
     return dict(found)
 
 
-def last_seen(connection: Connection, ids: Sequence[int]) -> dict[int, datetime]:
-    """When each source version was last found at its place: a file may hold an earlier version again."""
-    query = select(artifact.c.id, artifact.c.seen_at, artifact.c.created_at).where(artifact.c.id.in_(ids))
-    return {row.id: row.seen_at or row.created_at for row in connection.execute(query)}
+def sightings(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """In which order source versions were last found at their places: a file may hold an earlier version again."""
+    query = select(artifact.c.id, artifact.c.sighting).where(artifact.c.id.in_(ids))
+    return {row.id: row.sighting for row in connection.execute(query)}
 
 
 def settled(connection: Connection, ids: Sequence[int]) -> dict[int, frozenset[datetime]]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Sequence,
     Table,
     Text,
     func,
@@ -30,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from mlcore.core.types import ArtifactState, EventType, ExecutionState
 
 metadata = MetaData()
+SIGHTING = Sequence("sighting_seq", metadata=metadata)
 _MOMENT = DateTime(timezone=True)
 
 
@@ -55,7 +57,7 @@ artifact = Table(
     Column("span_end", _MOMENT),
     Column("properties", JSONB, nullable=False, server_default=text("'{}'")),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
-    Column("seen_at", _MOMENT),  # of a source file: when its uri was last found to hold this version
+    Column("sighting", BigInteger),  # of a source file: greater than of any that was found at its place before
     _one_of("state", ArtifactState),
     CheckConstraint("state <> 'LIVE' OR digest IS NOT NULL", name="live_has_digest"),
     CheckConstraint("(span_start IS NULL) = (span_end IS NULL) AND span_start < span_end", name="span_is_whole"),

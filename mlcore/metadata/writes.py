@@ -25,7 +25,7 @@ from mlcore.errors import MetadataError
 from mlcore.metadata.engine import sqlstate
 from mlcore.metadata.locks import lock_key
 from mlcore.metadata.records import Publication, artifact_row, to_artifact
-from mlcore.metadata.tables import artifact, event, execution
+from mlcore.metadata.tables import SIGHTING, artifact, event, execution
 
 UNDER_WAY = (ExecutionState.NEW.value, ExecutionState.RUNNING.value)
 _ERROR_LIMIT = 4_000
@@ -227,12 +227,12 @@ def upsert_sources(connection: Connection, files: Sequence[NewArtifact]) -> dict
     by_key = {(file.pipeline, file.uri, file.digest): file for file in files}
     # In one order for everybody: rows that are locked in rings would be a deadlock.
     rows = [artifact_row(file, ArtifactState.LIVE) for _, file in sorted(by_key.items())]
-    statement = upsert(artifact).values([{**row, "seen_at": func.clock_timestamp()} for row in rows])
+    statement = upsert(artifact).values([{**row, "sighting": SIGHTING.next_value()} for row in rows])
     found = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["pipeline", "uri", "digest"],
             index_where=artifact.c.type == ArtifactType.SOURCE_FILE.value,
-            set_={"properties": statement.excluded.properties, "seen_at": statement.excluded.seen_at},
+            set_={"properties": statement.excluded.properties, "sighting": statement.excluded.sighting},
         ).returning(artifact)
     )
     return {(row.pipeline, row.uri, row.digest): to_artifact(row) for row in found}

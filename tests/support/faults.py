@@ -54,17 +54,23 @@ def serving(project: Project, *arguments: str) -> Iterator[Serving]:
     server = project.start("serve", "tiny", "--port", str(port), *arguments)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            for _ in range(600):
-                with suppress(httpx.TransportError):
-                    if client.get("/readyz").status_code == 200:
-                        break
-                time.sleep(0.1)
+            until_ready(client)
             served = Serving(client, Serving(client).answers())
             yield served
             assert served.answers()["predictions"]
     finally:
         os.kill(server.pid, signal.SIGTERM)
         server.wait()
+
+
+def until_ready(client: httpx.Client) -> None:
+    """Wait for a server that is starting."""
+    for _ in range(600):
+        with suppress(httpx.TransportError):
+            if client.get("/readyz").status_code == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the server is not ready after a minute")
 
 
 def free_port() -> int:

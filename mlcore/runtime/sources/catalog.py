@@ -77,12 +77,10 @@ def recorded_spans(
 
 
 def _last_seen(connection: Connection, recorded: Mapping[Span, Sequence[Artifact]]) -> dict[Span, Artifact]:
-    """Of each span the version that was found last."""
+    """Of each span the version that was found last, whatever the clocks said."""
     several = [version.id for found in recorded.values() if len(found) > 1 for version in found]
-    seen = records.last_seen(connection, several) if several else {}
-    return {
-        span: max(found, key=lambda one: (seen.get(one.id, one.created_at), one.id)) for span, found in recorded.items()
-    }
+    seen = records.sightings(connection, several) if several else {}
+    return {span: max(found, key=lambda one: seen.get(one.id, 0)) for span, found in recorded.items()}
 
 
 def source_name(config: PipelineConfig) -> str:

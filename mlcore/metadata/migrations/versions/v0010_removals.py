@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import op
 
-revision = "0011"
-down_revision = max(number for path in Path(__file__).parent.glob("v*.py") if (number := path.name[1:5]) < revision)
+revision = "0010"
+down_revision = "0009"
 
 _TABLES = """
 CREATE TABLE removal (
