@@ -27,7 +27,7 @@ lint: $(STAMP) ## Style, types and import contracts
 
 test: lint ## All checks, then all tests against real services
 	@echo "tests: e2e, integration, unit, property; $(WORKERS) side by side, as most wait for something"
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=20 --durations-min=5
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --no-loadscope-reorder --durations=20 --durations-min=5
 
 test-crash: $(STAMP) ## Three hundred kill -9 of runs, moves, servers and PostgreSQL, and what must hold afterwards
 	@PYTHONPATH=tests $(BIN)/python -m support.crash --kills 300

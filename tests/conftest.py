@@ -12,13 +12,14 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from hypothesis import settings
 from support.databases import clone, create, drop, no_waiting_for_the_disk
+from xdist.scheduler import LoadScopeScheduling
 
 from mlcore.metadata.migrate import migrate
 from mlcore.platform.postgres import EmbeddedPostgres
@@ -33,16 +34,17 @@ _airflow_home = tempfile.TemporaryDirectory(prefix="mlcore-tests-airflow-")
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 
-@pytest.hookimpl(tryfirst=True)  # the marks are read by a plugin's hook of this name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (``-n``), a file's tests stay together, and those of the one platform, which come first.
+class FilesTogether(LoadScopeScheduling):
+    """A file's tests stay together (``-n``), and those of the one platform; each worker has a PostgreSQL of its own."""
 
-    Every worker has a PostgreSQL of its own.
-    """
-    for item in items:
-        file = Path(item.location[0])
-        together = str(file.parent) if file.parent.name == "e2e" else str(file)
-        item.add_marker(pytest.mark.xdist_group(together))
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePosixPath(nodeid.split("::", 1)[0])
+        return str(file.parent if file.parent.name == "e2e" else file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
+    """In place of ``--dist``; the longest are collected first."""
+    return FilesTogether(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime
+from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -108,7 +110,7 @@ def history(
 
 
 def _entries(stores: Session, pipeline: str, name: str | None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
+    moves: list[dict[str, Any]] = [
         {
             "at": move.moved_at, "alias": move.alias, "kind": move.kind.value, "from": move.from_version,
             "to": move.to_version, "by": move.actor, "why": move.reason, "evidence": dict(move.evidence),
@@ -116,16 +118,27 @@ def _entries(stores: Session, pipeline: str, name: str | None) -> list[dict[str,
         for move in stores.registry.history(pipeline, name)
     ]  # fmt: skip
     if name is not None:
-        return found
+        return moves
     numbers = {one.digest: one.version for one in stores.registry.versions(pipeline)}
+    pins, approvals = [], []
     for pin in stores.registry.pins(pipeline):
         kind = "UNPINNED" if pin.version is None else "PINNED"
-        found.append({"at": pin.pinned_at, "kind": kind, "from": None, "to": pin.version} | _by(pin.actor, pin.reason))
+        pins.append({"at": pin.pinned_at, "kind": kind, "from": None, "to": pin.version} | _by(pin.actor, pin.reason))
     for said in stores.registry.approvals(pipeline):
         entry = {"at": said.said_at, "kind": f"approval {said.verdict.value}", "from": None}
         evidence: dict[str, Json] = {"model": said.digest, "blessing": said.artifact_id}
-        found.append({**entry, "to": numbers.get(said.digest), **_by(said.actor, said.reason), "evidence": evidence})
-    return sorted(found, key=lambda entry: entry["at"])
+        approvals.append(
+            {**entry, "to": numbers.get(said.digest), **_by(said.actor, said.reason), "evidence": evidence}
+        )
+    return _in_order(moves, pins, approvals)
+
+
+def _in_order(*tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of each table in the order in which they were appended, whatever the clock said; between tables by time."""
+    placed: list[tuple[datetime, dict[str, Any]]] = []
+    for entries in tables:
+        placed += zip(accumulate((entry["at"] for entry in entries), max), entries, strict=True)
+    return [entry for _, entry in sorted(placed, key=itemgetter(0))]
 
 
 def _by(actor: str, reason: str) -> dict[str, Any]:
