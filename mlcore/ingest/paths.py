@@ -118,5 +118,5 @@ def span_missing(missing: Sequence[tuple[Span, object]], *, asked: int = 1, what
         f"{len(missing)} of {asked} spans {what}: {named}{more}",
         where=str(missing[0][1]),
         next_step="deliver the spans named above, choose a moment (--at) whose window has data, "
-        "or let runs do without some: window.min_spans; then run again",
+        "or let runs do without some (min_spans of the window); then run again",
     )

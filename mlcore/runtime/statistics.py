@@ -21,9 +21,10 @@ from mlcore.core.window import Interval, Span, iso, span_at
 from mlcore.errors import ConfigError, SpanMissing, WindowError
 from mlcore.metadata.sources import made_of
 from mlcore.runtime.fingerprint import code_digest
-from mlcore.runtime.resolve import needed, training_window
+from mlcore.runtime.resolve import needed
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.catalog import recorded_spans
+from mlcore.runtime.windows import training_window
 
 if TYPE_CHECKING:
     from mlcore.statistics.accumulate import DatasetAccumulator

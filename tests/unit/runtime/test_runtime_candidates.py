@@ -15,7 +15,7 @@ from mlcore.errors import ComponentFailed, ConfigError, ModelError, WindowError
 from mlcore.runtime.candidates import naming
 from mlcore.runtime.checks import check_pipeline
 from mlcore.runtime.graphs.retraining import retraining_graph
-from mlcore.runtime.resolve import training_window, tuning_intervals
+from mlcore.runtime.windows import training_window, tuning_intervals
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "pipelines" / "flight_delays.yaml"
 LINEAR = {"estimator": "sklearn.linear_model.LogisticRegression", "features": ["distance"]}
