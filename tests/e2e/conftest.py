@@ -118,9 +118,9 @@ def write_days(folder, first, count):
         (folder / f"{day}.csv").write_text("\n".join(lines) + "\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory, session_mail_server, session_webhook):
-    """Airflow, up; stopped without a trace at the end."""
+    """Airflow, up; stopped without a trace after the last test that uses it: idle, it still takes a third of a core."""
     project = tmp_path_factory.mktemp("project")
     make_project(project, smtp_port=session_mail_server.port, hook_port=session_webhook.port)
     settings = Settings.from_environ({"MLCORE_PROJECT": str(project)})

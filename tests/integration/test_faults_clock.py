@@ -113,7 +113,6 @@ def test_a_clock_that_is_set_back_misleads_nobody(machine: Machine) -> None:
         machine.project.data(8).write_text(day_file(date(2024, 1, 8), rows=150), encoding="utf-8")
         machine.cli("run", "tiny", "--at", LATER)
         served.until_version(2)
-        assert "8 spans, none new" in machine.cli("run", "tiny", "--at", LATER)
         machine.cli("models", "rollback", "tiny", "--reason", "to see")
         served.until_version(1)
         served.check()
