@@ -5,7 +5,7 @@ challenge/
 └── ...                 the comparison, as an Evaluation has it; nothing where there was none to compare
 
 Looked at again whenever labels arrive, chance would promote any challenger some day; so each look has a share of the
-chance of error only (`spending.share_by`), and the looks before enough rows and time have none.
+chance of error only (`spending.share_left`), and the looks before enough rows and time have none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mlcore.evaluation.gates import Outcome, hopeless
 from mlcore.evaluation.judge import judge
 from mlcore.evaluation.rows import About, Column
 from mlcore.evaluation.sample import Floats
-from mlcore.evaluation.spending import share_by
+from mlcore.evaluation.spending import share_left
 from mlcore.evaluation.values import Comparison
 
 FILE_NAME = "challenge.json"
@@ -116,7 +116,7 @@ def judge_challenger(
             "fairness": None,
         }
     )
-    share = max(share_by(progress.over) - progress.spent, 0.0)
+    share = share_left(progress.over, progress.spent)
     judgement = judge(
         labels, challenger, champion, columns=columns, config=asked, is_champion=True,
         earlier_tests=progress.earlier, share=share or 1.0, **about,

@@ -37,3 +37,8 @@ def share_by(over: float) -> float:
     [0.0, 0.0625, 0.25, 0.5625, 1.0]
     """
     return min(max(over, 0.0), 1.0) ** 2
+
+
+def share_left(over: float, spent: float) -> float:
+    """What of :func:`share_by` is left for a look, after the looks before it."""
+    return max(share_by(over) - spent, 0.0)

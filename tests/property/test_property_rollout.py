@@ -11,7 +11,7 @@ from support.stores import FIRST_DAY, new_artifact, new_execution, push
 
 from mlcore.core.types import ArtifactType
 from mlcore.errors import MetadataError
-from mlcore.evaluation.spending import share_by
+from mlcore.evaluation.spending import share_by, share_left
 from mlcore.metadata.store import MetadataStore, Publication
 from mlcore.registry.challenge import Look, LookVerdict, conclude
 from mlcore.registry.records import PushOutcome
@@ -39,10 +39,10 @@ def test_all_looks_together_spend_no_more_than_there_is(moments: list[float]) ->
     """However often and whenever one looks, the shares are none below zero and come to one at most."""
     spent = 0.0
     for moment in sorted(moments):
-        share = share_by(moment) - spent
+        share = share_left(moment, spent)
         assert share >= 0.0
         spent += share
-    assert spent <= 1.0
+        assert spent == pytest.approx(share_by(moment))
 
 
 @pytest.fixture

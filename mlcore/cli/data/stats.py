@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlcore.cli.data.datasets import Dataset
     from mlcore.statistics.summary import ColumnSummary, StatisticsSummary
 
+_NAME_WIDTH = 12
 _SLICES = 30
 
 
@@ -109,8 +110,8 @@ def _show(dataset: Dataset, summary: StatisticsSummary, by: str | None) -> None:
 
 def _table(title: str, columns: Iterable[ColumnSummary]) -> Table:
     table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("column", "type"):
-        table.add_column(heading, overflow="fold")
+    for heading, least in (("column", _NAME_WIDTH), ("type", 0)):  # a narrow terminal cuts numbers, not names
+        table.add_column(heading, overflow="fold", min_width=least)
     for heading in ("missing", "distinct", "zeros", "mean", "std", "min", "median", "max"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("distribution", overflow="ellipsis", no_wrap=True)
