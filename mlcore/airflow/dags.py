@@ -70,32 +70,30 @@ def build_dags(path: str | Path, *, task_defaults: Mapping[str, Any] | None = No
 
 
 def _retraining_dag(config: PipelineConfig, defaults: Mapping[str, Any]) -> DAG:
-    dag = _dag(
+    with _dag(
         config,
-        config.name,
+        GraphKind.RETRAINING,
         schedule=config.schedule,
         description=config.description,
         doc_md=retraining_doc(config),
         params=retraining_params(config),
         default_args=dict(defaults),
-    )
-    with dag:
+    ) as dag:
         _tasks(config, retraining_graph(config))
     return dag
 
 
 def _monitor_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, Any]) -> DAG:
     graph = monitoring_graph(config)
-    dag = _dag(
+    with _dag(
         config,
-        dag_name(config.name, GraphKind.MONITORING),
+        GraphKind.MONITORING,
         schedule=schedule,
         description=f"Drift and decay of {config.name}",
         doc_md=monitor_doc(config),
         params=moment_params(),
         default_args=dict(defaults),
-    )
-    with dag:
+    ) as dag:
         tasks = _tasks(config, graph)
         decided = next(node.name for node in graph.nodes if issubclass(node.component, DriftMonitor))
         retrain = RetrainOperator(
@@ -106,23 +104,22 @@ def _monitor_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, A
 
 
 def _inference_dag(config: PipelineConfig, schedule: str, defaults: Mapping[str, Any]) -> DAG:
-    dag = _dag(
+    with _dag(
         config,
-        dag_name(config.name, GraphKind.INFERENCE),
+        GraphKind.INFERENCE,
         schedule=schedule,
         description=f"Predictions of {config.name}",
         doc_md=inference_doc(config),
         params=moment_params(),
         default_args=dict(defaults),
-    )
-    with dag:
+    ) as dag:
         _tasks(config, inference_graph(config))
     return dag
 
 
-def _dag(config: PipelineConfig, dag_id: str, *, schedule: str, **rest: Any) -> DAG:
+def _dag(config: PipelineConfig, kind: GraphKind, *, schedule: str, **rest: Any) -> DAG:
     return DAG(
-        dag_id,
+        dag_name(config.name, kind),
         schedule=PipelineTimetable(schedule, until=config.end_date),
         start_date=datetime.combine(config.start_date, time.min, tzinfo=UTC),
         catchup=False,

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mlcore.config.settings import Settings
+from mlcore.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mlcore.config.pipeline import PipelineConfig
     from mlcore.runtime.session import Session
 
 _PIPED_WIDTH = 160
@@ -25,6 +27,21 @@ notes = Console(stderr=True)
 def settings() -> Settings:
     """The settings of this installation: the command line's only reading of the environment."""
     return Settings.from_environ(os.environ)
+
+
+def configs(pipeline: str | None) -> Iterator[PipelineConfig]:
+    """The pipeline named, or all; a broken file hides no other."""
+    from mlcore.config.loader import find_pipeline, load_pipeline, pipeline_names
+
+    folder = settings().pipelines
+    if pipeline is not None:
+        yield find_pipeline(folder, pipeline)
+        return
+    for name in pipeline_names(folder):
+        try:
+            yield load_pipeline(folder / f"{name}.yaml")
+        except ConfigError as error:
+            notes.print(f"left out: {error.what}", style="yellow", markup=False, highlight=False)
 
 
 @contextmanager

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.context import configs, console, notes, session, settings
 from mlcore.config.lineage import Lineage
-from mlcore.config.loader import find_pipeline, load_pipeline, pipeline_names
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.errors import ConfigError, TrackingError
 from mlcore.tracking.process import start_mirror
@@ -44,7 +42,7 @@ def sync(
     """Deliver the lineage events that were not taken yet, of every execution there ever was; may be repeated."""
     if check and again:
         raise typer.BadParameter("--check sends nothing: leave out --again")
-    wanted = [(config, config.lineage) for config in _configs(pipeline) if config.lineage]
+    wanted = [(config, config.lineage) for config in configs(pipeline) if config.lineage]
     if not wanted:
         raise ConfigError(
             "no pipeline has lineage" if pipeline is None else f"pipeline {pipeline} has no lineage",
@@ -61,19 +59,6 @@ def sync(
             "lineage events are missing" if check else "lineage events could not all be delivered",
             next_step="see the lines above; mlcore lineage sync delivers what is missing",
         )
-
-
-def _configs(pipeline: str | None) -> Iterator[PipelineConfig]:
-    """The pipeline named, or all; a broken file hides no other."""
-    folder = settings().pipelines
-    if pipeline is not None:
-        yield find_pipeline(folder, pipeline)
-        return
-    for name in pipeline_names(folder):
-        try:
-            yield load_pipeline(folder / f"{name}.yaml")
-        except ConfigError as error:
-            notes.print(f"left out: {error.what}", style="yellow", markup=False, highlight=False)
 
 
 def _deliver(

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlcore.cli.context import console, notes, session, settings
-from mlcore.config.loader import find_pipeline, load_pipeline, pipeline_names
+from mlcore.cli.context import configs, console, notes, session
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.errors import ConfigError, TrackingError
 from mlcore.tracking.process import GRACE_SECONDS, start_mirror
@@ -49,7 +48,7 @@ def sync(
 
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    wanted = [(config, names) for config in _configs(pipeline) if (names := names_of(config, os.environ))]
+    wanted = [(config, names) for config in configs(pipeline) if (names := names_of(config, os.environ))]
     if not wanted:
         raise ConfigError(
             "no pipeline has tracking.mlflow" if pipeline is None else f"pipeline {pipeline} has no tracking.mlflow",
@@ -69,19 +68,6 @@ def sync(
         raise TrackingError(
             f"MLflow differs from our store in {found} places", next_step="mlcore mlflow sync writes what is missing"
         )
-
-
-def _configs(pipeline: str | None) -> Iterator[PipelineConfig]:
-    """The pipeline named, or all; a broken file hides no other."""
-    folder = settings().pipelines
-    if pipeline is not None:
-        yield find_pipeline(folder, pipeline)
-        return
-    for name in pipeline_names(folder):
-        try:
-            yield load_pipeline(folder / f"{name}.yaml")
-        except ConfigError as error:
-            notes.print(f"left out: {error.what}", style="yellow", markup=False, highlight=False)
 
 
 def _check(stores: Session, config: PipelineConfig, names: Names) -> int:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from mlcore.artifacts.blocks import Blocks
 from mlcore.config.data import Split, TimeSplit
@@ -25,6 +25,10 @@ from mlcore.errors import MlcoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from mlcore.components.challenger_evaluator import Trial
+    from mlcore.ingest.divisions import Divisions
+    from mlcore.registry.records import ModelVersion
 
 SPANS = "spans"
 """Output name of every span component: one artifact a span."""
@@ -93,6 +97,34 @@ class Output:
 Outputs = Mapping[str, Output]
 
 
+class Known(Protocol):
+    """What the launcher knows of a run beside a component's inputs; each is looked up when it is asked for."""
+
+    @property
+    def divisions(self) -> Divisions:
+        """What was read of files of many spans when their versions were told."""
+
+    @property
+    def baseline(self) -> ModelVersion | None:
+        """The champion of the run's time."""
+
+    @property
+    def earlier_tests(self) -> int:
+        """How many challengers of other windows were compared with the baseline before."""
+
+    @property
+    def trial(self) -> Trial | None:
+        """What there is to look at of a challenge."""
+
+    @property
+    def project(self) -> Path:
+        """Where relative paths start."""
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What ``${NAME}`` in addresses stands for."""
+
+
 class Component(ABC):
     """A step over a whole window.
 
@@ -117,6 +149,9 @@ class Component(ABC):
         self.without: tuple[str, ...] = ()
         self.candidate: str | None = None
         self.scratch: Path | None = None
+
+    def learn(self, known: Known) -> None:  # noqa: B027 - most components need their inputs only
+        """Take what it needs of what the launcher knows; called once, before its parameters are asked for."""
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -177,6 +212,9 @@ class SpanComponent(ABC):
 
     def __init__(self, config: PipelineConfig) -> None:
         self.config = config
+
+    def learn(self, known: Known) -> None:  # noqa: B027 - most components need their inputs only
+        """Take what it needs of what the launcher knows; called once, before its parameters are asked for."""
 
     @property
     def parameters(self) -> Mapping[str, Json]:

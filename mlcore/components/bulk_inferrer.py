@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlcore.components.base import SpanComponent, SpanTask, split_folders
+from mlcore.components.base import Known, SpanComponent, SpanTask, split_folders
 from mlcore.components.example_gen import ExampleGen
 from mlcore.config.inference import Inference
 from mlcore.config.pipeline import PipelineConfig
@@ -58,6 +58,10 @@ class BulkInferrer(SpanComponent):
     def __init__(self, config: PipelineConfig) -> None:
         super().__init__(config)
         self.version = 0
+
+    def learn(self, known: Known) -> None:
+        if known.baseline is not None:
+            self.version = known.baseline.version
 
     @property
     def parameters(self) -> Mapping[str, Json]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlcore.components.base import Component, Inputs, Outputs
+from mlcore.components.base import Component, Inputs, Known, Outputs
 from mlcore.components.evaluator import own_metrics
 from mlcore.config.rollout import Rollout
 from mlcore.core.types import ArtifactType, Json
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """What a run has to look at: the launcher knows.
+    """What a run has to look at.
 
     Attributes:
         move_id, challenger, champion, look: See :class:`mlcore.registry.challenge.Look`.
@@ -62,6 +62,9 @@ class ChallengerEvaluator(Component):
     code = ("evaluation", "accumulators", "training", "transform", "components.scoring", "ingest.examples")
     libraries = ("scikit-learn", "numpy", "scipy", "pyarrow")
     trial: Trial | None = None
+
+    def learn(self, known: Known) -> None:
+        self.trial = known.trial
 
     @property
     def parameters(self) -> Mapping[str, Json]:

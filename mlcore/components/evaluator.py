@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlcore.components.base import Component, Inputs, Outputs
+from mlcore.components.base import Component, Inputs, Known, Outputs
 from mlcore.components.model_selector import model_key
 from mlcore.components.trainer import covered
 from mlcore.config.candidates import DUMMY
@@ -29,8 +29,8 @@ class Evaluator(Component):
     among candidates, the others are measured too; that decides nothing.
 
     Attributes:
-        earlier_tests: How many challengers of other windows were tested against this champion before: the launcher
-            knows. The more there were, the surer a criterion of superiority must be.
+        earlier_tests: How many challengers of other windows were tested against this champion before. The
+            more there were, the surer a criterion of superiority must be.
     """
 
     inputs = {
@@ -52,6 +52,9 @@ class Evaluator(Component):
     )
     libraries = ("scikit-learn", "numpy", "scipy", "pyarrow")
     earlier_tests: int = 0
+
+    def learn(self, known: Known) -> None:
+        self.earlier_tests = known.earlier_tests
 
     @property
     def parameters(self) -> Mapping[str, Json]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mlcore.components.base import Payload, SpanComponent, SpanTask
+from mlcore.components.base import Known, Payload, SpanComponent, SpanTask
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import SPAN_FRAGMENT, ArtifactType, Json
 from mlcore.core.window import Span
@@ -38,6 +38,9 @@ class ExampleGen(SpanComponent):
         super().__init__(config)
         self._reading: Reading | None = None
         self.divisions: Divisions | None = None
+
+    def learn(self, known: Known) -> None:
+        self.divisions = known.divisions
 
     @property
     def parameters(self) -> Mapping[str, Json]:

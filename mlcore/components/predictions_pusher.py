@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcore.components.base import Component, Inputs, Outputs
+from mlcore.components.base import Component, Inputs, Known, Outputs
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import canonical_json
 from mlcore.core.request import RunRequest
@@ -26,8 +26,8 @@ class PredictionsPusher(Component):
     run that was killed may not have come so far. What a run of a later moment delivered of a span stays.
 
     Attributes:
-        project: Where relative paths start; the launcher's to set.
-        variables: What ``${NAME}`` in addresses stands for; likewise.
+        project: Where relative paths start.
+        variables: What ``${NAME}`` in addresses stands for.
     """
 
     inputs = {"predictions": ArtifactType.PREDICTIONS}
@@ -38,6 +38,9 @@ class PredictionsPusher(Component):
         super().__init__(config, request)
         self.project = Path()
         self.variables: Mapping[str, str] = {}
+
+    def learn(self, known: Known) -> None:
+        self.project, self.variables = known.project, known.variables
 
     @property
     def cacheable(self) -> bool:

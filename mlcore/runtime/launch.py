@@ -18,12 +18,7 @@ from sqlalchemy import Connection
 
 from mlcore.artifacts.blocks import Blocks
 from mlcore.components.base import SPANS, SPLIT, Component, Inputs, Output, Payload, SpanComponent
-from mlcore.components.bulk_inferrer import BulkInferrer
-from mlcore.components.challenger_evaluator import ChallengerEvaluator
-from mlcore.components.evaluator import Evaluator
-from mlcore.components.example_gen import ExampleGen
 from mlcore.components.merging import CODE
-from mlcore.components.predictions_pusher import PredictionsPusher
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.request import RunRequest
 from mlcore.core.types import Artifact, ArtifactType, EventType, ExecutionState, NewArtifact, NewExecution, SplitName
@@ -50,6 +45,8 @@ _LOG = logging.getLogger(__name__)
 _NAMED = 5
 Splits = Mapping[str, SplitName | None]
 """By input name, the split of its artifacts that it takes."""
+Launched = tuple[int, ExecutionState, str]
+"""The execution's id, what became of it, and a few words on its outputs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +90,7 @@ def launch(
         SpansAwaited: Spans are late, and the pipeline waits for them: launch it again.
         MlcoreError: Inputs cannot be resolved, the component failed, or its outputs stop the run.
     """
-    started, behind = time.monotonic(), tuple[str, ...]()
+    started = time.monotonic()
     node, config = graph[node_name], read_as(config, graph.kind)
     context = log_context(pipeline=config.name, run=request.run, node=node.name)
     with context, Divisions() as divisions, keeping_copies():
@@ -109,33 +106,11 @@ def launch(
         with _recorded(session, node, request):
             inputs = {key: resolver.resolve(binding) for key, binding in node.inputs.items()}
         splits = {key: resolver.split(binding) for key, binding in node.inputs.items()}
-        if issubclass(node.component, SpanComponent):
-            spanwise = node.component(config)
-            if isinstance(spanwise, ExampleGen):
-                spanwise.divisions = divisions
-            if isinstance(spanwise, BulkInferrer) and resolver.baseline is not None:
-                spanwise.version = resolver.baseline.version
-            shared = {key: found for key, found in inputs.items() if key not in ("source", "past")}
-            spans = launch_spans(
-                session, spanwise, request, inputs["source"], splits.get("source"), inputs.get("past", ()), shared
-            )
-            execution_id, state, summary = spans.execution_id, spans.state, spans.summary
-            if node.component.output in CHECKED:
-                resolver.require_complete(session.metadata.outputs(execution_id)[SPANS])
-        else:
-            given = resolver.config_in_force
-            component = node.component(given.of_candidate(node.candidate) if node.candidate else given, request)
-            component.without, component.candidate = resolver.without, node.candidate
-            if isinstance(component, PredictionsPusher):
-                component.project, component.variables = session.project, session.variables
-            if isinstance(component, Evaluator):
-                component.earlier_tests = resolver.earlier_tests
-            if isinstance(component, ChallengerEvaluator):
-                component.trial = resolver.trial
-            execution_id, state, summary = _launch(session, node, component, inputs, splits)
-            if ArtifactType.PUSHED_MODEL in component.outputs.values():
-                behind = tuple(f"{one.place}: {one.error}" for one in level_after(session, config))
-                summary += ", not level yet: a destination" * bool(behind)
+        launch_component = _launch_spans if issubclass(node.component, SpanComponent) else _launch_whole
+        execution_id, state, summary = launch_component(session, node, resolver, inputs, splits)
+        behind = _followed(session, config, node)
+        if behind:
+            summary += ", not level yet: a destination"
         if resolver.without:
             summary += f", without {', '.join(resolver.without[:_NAMED])}" + ", ..." * (len(resolver.without) > _NAMED)
         _LOG.info("%s: %s %s", node.name, state.value, summary)
@@ -147,6 +122,12 @@ def launch(
         seconds=time.monotonic() - started,
         behind=behind,
     )
+
+
+def _followed(session: Session, config: PipelineConfig, node: Node) -> tuple[str, ...]:
+    """After a push, what follows the registry is brought level; the destinations that are not, each with the reason."""
+    pushes = issubclass(node.component, Component) and ArtifactType.PUSHED_MODEL in node.component.outputs.values()
+    return tuple(f"{one.place}: {one.error}" for one in level_after(session, config)) if pushes else ()
 
 
 @contextmanager
@@ -169,10 +150,29 @@ def _recorded(session: Session, node: Node, request: RunRequest) -> Iterator[Non
         raise
 
 
-def _launch(
-    session: Session, node: Node, component: Component, inputs: Mapping[str, Sequence[Artifact]], splits: Splits
-) -> tuple[int, ExecutionState, str]:
-    request = component.request
+def _launch_spans(
+    session: Session, node: Node, resolver: Resolver, inputs: Mapping[str, Sequence[Artifact]], splits: Splits
+) -> Launched:
+    assert issubclass(node.component, SpanComponent)
+    component = node.component(resolver.config)
+    component.learn(resolver)
+    shared = {key: found for key, found in inputs.items() if key not in ("source", "past")}
+    spans = launch_spans(
+        session, component, resolver.request, inputs["source"], splits.get("source"), inputs.get("past", ()), shared
+    )
+    if component.output in CHECKED:
+        resolver.require_complete(session.metadata.outputs(spans.execution_id)[SPANS])
+    return spans.execution_id, spans.state, spans.summary
+
+
+def _launch_whole(
+    session: Session, node: Node, resolver: Resolver, inputs: Mapping[str, Sequence[Artifact]], splits: Splits
+) -> Launched:
+    assert issubclass(node.component, Component)
+    given, request = resolver.config_in_force, resolver.request
+    component = node.component(given.of_candidate(node.candidate) if node.candidate else given, request)
+    component.without, component.candidate = resolver.without, node.candidate
+    component.learn(resolver)
     execution = NewExecution(
         component=type(component).__name__,
         pipeline=request.pipeline,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 
 from mlcore.components.challenger_evaluator import Trial
 from mlcore.config.data import TimeSplit
@@ -74,6 +75,16 @@ class Resolver:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     divisions: Divisions = field(default_factory=Divisions)
     _without: set[Span] = field(default_factory=set)
+
+    @property
+    def project(self) -> Path:
+        """Where relative paths start."""
+        return self.session.project
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What ``${NAME}`` in addresses stands for."""
+        return self.session.variables
 
     def resolve(self, binding: Binding) -> tuple[Artifact, ...]:
         """The artifacts an input takes, in span order."""

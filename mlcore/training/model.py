@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcore.core.digests import canonical_json
+from mlcore.core.payloads import read_payload
 from mlcore.core.types import Json
-from mlcore.errors import ArtifactCorrupt, ArtifactMissing, ModelError, quoted
+from mlcore.errors import ArtifactCorrupt, ModelError, quoted
 from mlcore.training.audit import ALLOWED_TYPES, audit, check_trees
 from mlcore.training.canonical import canonical_dumps
 
@@ -147,7 +148,7 @@ def load_model(folder: Path) -> Pipeline:
     import skops.io
 
     path = folder / MODEL_FILE
-    data = _read(path)
+    data = read_payload(path, "the model's file")
     audit(data, str(path))
     try:
         pipeline = skops.io.loads(data, trusted=list(ALLOWED_TYPES))
@@ -168,15 +169,4 @@ def read_metadata(folder: Path) -> ModelMetadata:
         ArtifactMissing: The file is not there.
         ArtifactCorrupt: The file is something else.
     """
-    return ModelMetadata.from_json(_read(folder / METADATA_FILE))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactMissing(
-            f"cannot open the model's file: {error.strerror or error}",
-            where=str(path),
-            next_step="run the pipeline again: a lost model is trained again from the same rows",
-        ) from error
+    return ModelMetadata.from_json(read_payload(folder / METADATA_FILE, "the model's metadata"))

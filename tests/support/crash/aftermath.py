@@ -151,7 +151,7 @@ def _artifacts(session: Session) -> Problems:
     for type_ in ArtifactType:
         for artifact in session.metadata.find_artifacts(type=type_, state=ArtifactState.LIVE, limit=1_000_000):
             if type_ is ArtifactType.PREDICTIONS and artifact.uri.startswith("/"):
-                continue  # what `mlcore predict` wrote is the user's file, which the next one replaces
+                continue  # what `mlcore predict` wrote is a user's file: no folder of the store's, replaced by the next
             try:
                 session.artifacts.verify(artifact, deep=True)
             except MlcoreError as error:
