@@ -37,7 +37,7 @@ test-flink: $(STAMP) ## Every engine with every number of workers: a real Flink 
 	  tests/integration/test_beam_spark.py tests/integration/test_beam_modes.py
 
 test-reproduce: $(STAMP) ## Every example pipeline rebuilt in a fresh clone and environment, other locale, time zone and cores
-	@$(BIN)/python benchmarks/reproduce.py
+	@$(BIN)/python benchmarks/reproduce.py $(foreach python,$(PYTHONS),--python $(python))
 
 demo: $(STAMP) ## The whole loop on real flights; keeps running until make stop
 	@$(BIN)/mlcore demo

@@ -37,6 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 def register(app: typer.Typer) -> None:
     models_moves.register(models, alias)
     models.command()(models_reproduce.reproduce)
+    models.command()(models_reproduce.lock)
     models.command()(models_compare.compare)
     models.command()(models_diff.diff)
     models.command()(models_publish.publish)
@@ -156,7 +157,7 @@ def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = 
         said = [one for one in stores.registry.approvals(pipeline) if one.digest == found.digest]
         pushes = [push for push in stores.registry.pushes(pipeline) if push.version == found.version]
         place = stores.artifacts.path(model.uri)
-        locked = models_reproduce.environment_lines(stores, model.id)
+        locked = models_reproduce.environment_lines(stores, found)
     lines: dict[str, Json] = {
         "version": found.version,
         "alias": ", ".join(marks),

@@ -6,6 +6,7 @@ Exit code 0: reproduced bit for bit. 1: it came out otherwise. 2: it could not b
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +21,9 @@ from mlcore.registry.names import CHAMPION
 
 if TYPE_CHECKING:
     from mlcore.core.types import Json
-    from mlcore.runtime.environment import Environment
-    from mlcore.runtime.rebuilding.reproduce import Reproduction, Step
+    from mlcore.registry.records import ModelVersion
+    from mlcore.runtime.rebuilding.locks import Lock
+    from mlcore.runtime.rebuilding.reproduce import From, Reproduction, Step
     from mlcore.runtime.session import Session
 
 DIFFERS = 1
@@ -47,27 +49,68 @@ def reproduce(
 
     if data not in list(From):
         raise typer.BadParameter(f"--data is one of {', '.join(From)}")
-    try:
-        found = _reproduced(pipeline, version, From(data), keep, _Progress(quiet=as_json))
-    except MlcoreError as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(COULD_NOT) from error
+    found = _reproduced(pipeline, version, From(data), keep, _Progress(quiet=as_json), as_json=as_json)
     if as_json:
-        typer.echo(json.dumps(found.to_document(), indent=2, ensure_ascii=False))
+        _dump(found.to_document())
     else:
         _show(found)
     if not found.equal:
         raise typer.Exit(DIFFERS)
 
 
-def _reproduced(pipeline: str, version: int | None, data: str, keep: Path | None, progress: _Progress) -> Reproduction:
-    from mlcore.config.loader import find_pipeline
-    from mlcore.runtime.rebuilding.reproduce import From, reproduce
+def lock(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    version: Annotated[int | None, typer.Argument(help="Model version; the champion by default.", min=1)] = None,
+) -> None:
+    """What a version was built with, as pip and uv install it: on stdout; what is otherwise here: beside it."""
+    from mlcore.config.files import pipeline_file
+    from mlcore.runtime.rebuilding.locks import find_lock
 
-    config = find_pipeline(settings().pipelines, pipeline)
+    pipeline_file(settings().pipelines, pipeline)
     with session() as stores:
-        chosen = stores.registry.find(pipeline, version or CHAMPION)
-        return reproduce(stores, config, chosen, rows=From(data), keep=keep, observer=progress)
+        found = find_lock(stores, stores.registry.find(pipeline, version or CHAMPION))
+        typer.echo(found.requirements(), nl=False)
+    for key, value in _environment(found):
+        notes.print(Text(f"{key:<10}  {value}"), soft_wrap=True)
+
+
+def _reproduced(
+    pipeline: str, version: int | None, data: From, keep: Path | None, progress: _Progress, *, as_json: bool
+) -> Reproduction:
+    """What came of it; where it could not be made, why, with what it was built with, and the end."""
+    from mlcore.config.loader import find_pipeline
+    from mlcore.runtime.rebuilding.locks import find_lock
+    from mlcore.runtime.rebuilding.reproduce import reproduce
+
+    lock: Lock | None = None
+    try:
+        config = find_pipeline(settings().pipelines, pipeline)
+        with session() as stores:
+            chosen = stores.registry.find(pipeline, version or CHAMPION)
+            try:
+                return reproduce(stores, config, chosen, rows=data, keep=keep, observer=progress)
+            except MlcoreError:
+                lock = find_lock(stores, chosen)
+                raise
+    except MlcoreError as error:
+        _refuse(pipeline, version, error, lock, as_json=as_json)
+        raise typer.Exit(COULD_NOT) from error
+
+
+def _refuse(pipeline: str, version: int | None, error: MlcoreError, lock: Lock | None, *, as_json: bool) -> None:
+    said = Console(stderr=True, soft_wrap=True)
+    said.print(f"error: {error}", style="red", markup=False, highlight=False)
+    if as_json:
+        told: dict[str, Json] = {"what": error.what, "where": error.where, "next_step": error.next_step}
+        number = version if lock is None else lock.version.version
+        document: dict[str, Json] = {"pipeline": pipeline, "version": number, "reproduced": None, "error": told}
+        _dump({**document, **(lock.to_document() if lock is not None else {})})
+    elif lock is not None:
+        said.print(_table(_environment(lock)))
+
+
+def _dump(document: Mapping[str, Json]) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 class _Progress:
@@ -108,40 +151,53 @@ def _show(found: Reproduction) -> None:
             console.print(Text(f"  because {printable(reason, 400)}"), soft_wrap=True)
         for words in found.next_steps:
             console.print(Text(f"  next: {printable(words, 400)}"), soft_wrap=True)
-    table = Table(box=None, show_header=False)
-    for key, value in (
+    rows = [
         ("recorded", found.version.digest),
         ("rebuilt", found.rebuilt),
         *(("caveat", words) for words in found.caveats[:_SHOWN]),
-        *_environment(found),
-    ):
+        *_environment(found.lock),
+    ]
+    console.print(_table(rows))
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> Table:
+    from mlcore.cli.data.output import printable
+
+    table = Table(box=None, show_header=False)
+    for key, value in rows:
         table.add_row(key, Text(printable(value, 600)))
-    console.print(table)
+    return table
 
 
-def _environment(found: Reproduction) -> list[tuple[str, str]]:
+def environment_lines(stores: Session, version: ModelVersion) -> dict[str, Json]:
+    """What a model was built with, as lines of a table."""
+    from mlcore.runtime.rebuilding.locks import find_lock
+
+    return dict(_built(find_lock(stores, version)))
+
+
+def _environment(lock: Lock) -> list[tuple[str, str]]:
+    """With what is otherwise here."""
     from mlcore.runtime.environment import shortened
 
-    lines = list(_lines(found.environment).items())
-    return lines if found.environment is None else [*lines, ("here", shortened(found.here) or "the same environment")]
+    if lock.environment is None:
+        return _built(lock)
+    return [
+        *((key, lock.commit if key == "commit" else value) for key, value in _built(lock)),
+        ("here", shortened(lock.differences) or "the same environment"),
+    ]
 
 
-def environment_lines(stores: Session, artifact_id: int) -> dict[str, Json]:
-    """What a model was built with, as lines of a table."""
-    from mlcore.runtime.environment import recorded_environment
-
-    return dict(_lines(recorded_environment(stores, artifact_id)))
-
-
-def _lines(lock: Environment | None) -> dict[str, str]:
-    if lock is None:
-        return {"built with": "its environment was not recorded"}
-    built = f"mlcore {lock.mlcore}, {lock.python}, {lock.platform}, {len(lock.distributions)} distributions"
-    code = {"commit": lock.commit} if lock.commit else {}
-    processor = ", ".join([*lock.blas, *lock.simd])
-    return {
-        "built with": built,
-        **code,
-        "processor": processor,
-        "lock": lock.lock or "the project had no requirements.lock",
-    }
+def _built(lock: Lock) -> list[tuple[str, str]]:
+    built = lock.environment
+    if built is None:
+        return [("built with", lock.missing)]
+    return [
+        (
+            "built with",
+            f"mlcore {built.mlcore}, {built.python}, {built.platform}, {len(built.distributions)} distributions",
+        ),
+        *([("commit", built.commit)] if built.commit else []),
+        ("processor", ", ".join([*built.blas, *built.simd])),
+        ("lock", lock.command),
+    ]

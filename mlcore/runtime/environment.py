@@ -2,7 +2,7 @@
 
     environment/
     ├── environment.json    commit, Python, platform, linear algebra, instructions, lock file, every distribution
-    └── requirements.txt    the distributions, as pip and uv install them
+    └── requirements.txt    the distributions, as pip and uv install them: all that is needed, so ``--no-deps``
 
 It is no part of the model's digest, or equal models of two machines would be two versions.
 """
@@ -12,17 +12,18 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import mlcore
 from mlcore.artifacts.digests import digest_file
 from mlcore.core.digests import canonical_json
-from mlcore.core.types import Json
+from mlcore.core.types import Artifact, Json
 from mlcore.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, quoted
 from mlcore.runtime.session import Session
 
@@ -52,6 +53,8 @@ class Environment:
             may be others.
         lock: Digest of the project's ``requirements.lock``; empty where there is none.
         distributions: Version by name of everything installed.
+        origins: By name, of what was not installed from a package index, where it came from: an address that pip
+            installs again, or in words where there is none.
     """
 
     mlcore: str
@@ -62,11 +65,12 @@ class Environment:
     simd: tuple[str, ...]
     lock: str
     distributions: Mapping[str, str]
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def to_document(self) -> dict[str, Json]:
         """For programs."""
         lists: dict[str, Json] = {"blas": list(self.blas), "simd": list(self.simd)}
-        return {**asdict(self), **lists, "distributions": dict(self.distributions)}
+        return {**asdict(self), **lists, "distributions": dict(self.distributions), "origins": dict(self.origins)}
 
     @classmethod
     def from_json(cls, data: bytes) -> Environment:
@@ -76,9 +80,10 @@ class Environment:
             ArtifactCorrupt: It is something else.
         """
         try:
-            document: dict[str, Any] = json.loads(data)
+            document: dict[str, Any] = {"origins": {}, **json.loads(data)}
             known = {name.name: document[name.name] for name in fields(cls)}
-            known["distributions"] = {str(name): str(found) for name, found in known["distributions"].items()}
+            for key in ("distributions", "origins"):
+                known[key] = {str(name): str(found) for name, found in known[key].items()}
             return cls(**{**known, **{name: tuple(map(str, known[name])) for name in ("blas", "simd")}})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactCorrupt(f"an environment lock cannot be read: {quoted(str(error))}") from error
@@ -113,20 +118,34 @@ def present_environment(project: Path) -> Environment:
     return Environment(
         mlcore=mlcore.__version__,
         commit=commit_of(Path(mlcore.__file__).parents[1]),
-        python=f"{platform.python_implementation()} {platform.python_version()}",
+        python=python_version(),
         platform=" ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver()))),
         blas=_blas(),
         simd=_simd(),
         lock=digest_file(lock) if lock.is_file() else "",
-        distributions=_installed(),
+        **_installed(),
     )
 
 
 def write_environment(folder: Path, environment: Environment) -> None:
     """Write the lock into a folder that exists."""
     (folder / ENVIRONMENT_FILE).write_bytes(canonical_json(environment.to_document()))
-    pinned = [f"{name}=={version}" for name, version in environment.distributions.items() if name != _OWN]
-    (folder / REQUIREMENTS_FILE).write_text("".join(f"{line}\n" for line in pinned), encoding="utf-8")
+    (folder / REQUIREMENTS_FILE).write_text("".join(f"{line}\n" for line in _required(environment)), encoding="utf-8")
+
+
+def _required(environment: Environment) -> Iterator[str]:
+    """Lines for pip and uv. This library itself is not on an index in the version that ran: its commit is named."""
+    commit = f", commit {environment.commit}" if environment.commit else ""
+    yield f"# {environment.python}, {environment.platform}; mlcore {environment.mlcore}{commit}"
+    yield "# Everything is listed: install it with --no-deps into a fresh environment, and then mlcore itself."
+    for name, version in environment.distributions.items():
+        origin = environment.origins.get(name, "")
+        if name == _OWN:
+            continue
+        if not origin:
+            yield f"{name}=={version}"
+        else:
+            yield f"{name} @ {origin}" if "://" in origin else f"# {name} {version} was installed from {origin}"
 
 
 def read_environment(folder: Path) -> Environment:
@@ -143,20 +162,20 @@ def read_environment(folder: Path) -> Environment:
         raise ArtifactMissing(f"cannot open an environment lock: {error.strerror or error}", where=str(path)) from error
 
 
-def environment_folder(session: Session, artifact_id: int) -> Path | None:
-    """Where the lock beside a model lies; none where it was made before there were any."""
+def environment_artifact(session: Session, artifact_id: int) -> Artifact | None:
+    """The lock that was published beside a model; none where it was made before there were any."""
     producer = session.metadata.producers([artifact_id]).get(artifact_id)
     found = session.metadata.outputs(producer.id).get(ENVIRONMENT) if producer is not None else None
-    return session.artifacts.path(found[0].uri) if found else None
+    return found[0] if found else None
 
 
 def recorded_environment(session: Session, artifact_id: int) -> Environment | None:
     """The lock beside a model; none where it was made before there were any, or where it cannot be read."""
-    folder = environment_folder(session, artifact_id)
-    if folder is None:
+    recorded = environment_artifact(session, artifact_id)
+    if recorded is None:
         return None
     try:
-        return read_environment(folder)
+        return read_environment(session.artifacts.path(recorded.uri))
     except ArtifactError as error:
         _LOG.warning("the environment lock of model %d cannot be read: %s", artifact_id, error)
         return None
@@ -168,17 +187,48 @@ def shortened(differences: tuple[str, ...]) -> str:
     return "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _installed() -> dict[str, str]:
+def _installed() -> dict[str, Any]:
     """The first of each name is the one that is imported."""
-    found: dict[str, str] = {}
+    found: dict[str, Distribution] = {}
     for distribution in distributions():
         name = str(distribution.metadata["Name"] or "").lower().replace("_", "-").replace(".", "-")
         if name:
-            found.setdefault(name, distribution.version)
-    return dict(sorted(found.items()))
+            found.setdefault(name, distribution)
+    origins = {name: _origin(distribution) for name, distribution in sorted(found.items()) if name != _OWN}
+    return {
+        "distributions": {name: distribution.version for name, distribution in sorted(found.items())},
+        "origins": {name: origin for name, origin in origins.items() if origin},
+    }
+
+
+def _origin(distribution: Distribution) -> str:
+    """Where something came from that was not installed by its name: what installers note (PEP 610)."""
+    try:
+        noted: dict[str, Any] = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except (OSError, ValueError):
+        return ""
+    url, repository = _without_user(str(noted.get("url", ""))), noted.get("vcs_info")
+    if not url:
+        return ""
+    if isinstance(repository, dict):
+        below = f"#subdirectory={noted['subdirectory']}" if noted.get("subdirectory") else ""
+        return f"{repository.get('vcs')}+{url}@{repository.get('commit_id')}{below}"
+    if "archive_info" in noted and not url.startswith("file:"):
+        digest = (noted["archive_info"].get("hashes") or {}).get("sha256")
+        return f"{url}#sha256={digest}" if digest else url
+    return "a folder of that machine" if "dir_info" in noted else "a file of that machine"
+
+
+def _without_user(url: str) -> str:
+    """An address without who may read it; ``git@`` is no secret, and needed."""
+    parts = urlsplit(url)
+    user, found, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=host)) if found and user != "git" else url
 
 
 def _blas() -> tuple[str, ...]:
+    """Those of NumPy and SciPy, and what else is loaded by now."""
+    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
 
     found = (
@@ -210,6 +260,11 @@ def processor() -> str:
     instructions = _simd()  # which loads NumPy, and that its linear algebra
     kernels = {str(info["architecture"]) for info in threadpool_info() if info.get("architecture")}
     return ", ".join([platform.machine(), *(f"blas for {name}" for name in sorted(kernels)), *instructions])
+
+
+def python_version() -> str:
+    """Implementation and version, for instance ``CPython 3.11.9``."""
+    return f"{platform.python_implementation()} {platform.python_version()}"
 
 
 def commit_of(folder: Path) -> str:

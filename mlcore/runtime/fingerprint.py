@@ -11,7 +11,7 @@ import mlcore
 from mlcore.components.base import Component, SpanComponent
 from mlcore.core.digests import digest_bytes, digest_json
 from mlcore.core.types import Artifact, Json
-from mlcore.runtime.environment import processor
+from mlcore.runtime.environment import processor, python_version
 
 _ROOT = Path(mlcore.__file__).parent
 MADE_BY = "made_by"
@@ -42,11 +42,11 @@ def _version(name: str) -> str | None:
 
 
 def made_by(component: Component | SpanComponent) -> dict[str, Json]:
-    """What decides a component's outputs beside what it is told and reads: its code and libraries, and the processor.
+    """What decides a component's outputs beside what it is told and reads: code, libraries, Python and the processor.
 
-    The processor is no part of a fingerprint: what another one of the same installation made is reused.
+    The last two are no part of a fingerprint: what another one of the same installation made is reused.
     """
-    return {**_made_of(component), "processor": processor()}
+    return {**_made_of(component), "python": python_version(), "processor": processor()}
 
 
 def _made_of(component: Component | SpanComponent) -> dict[str, Json]:

@@ -100,8 +100,9 @@ def test_a_version_is_exported_and_imported(ran: Project, project: Project, tmp_
         (spans, *_) = there.metadata.find_artifacts(type=ArtifactType.EXAMPLES, pipeline="tiny")
         rows = read_examples([there.artifacts.path(spans.uri)])
         scores = [score(store.artifacts.path(one.uri), rows) for store, one in zip((there, here), models, strict=True)]
-        with pytest.raises(MetadataError, match="has no lineage here"):
+        with pytest.raises(MetadataError, match="was imported, and what it was made from is not known here") as refused:
             reproduce(here, find_pipeline(project.settings.pipelines, "tiny"), copy)
+        assert refused.value.next_step.endswith("mlcore run tiny --at 2024-01-10T00:00:00Z")
         _, after = here.registry.promote("tiny", 1, actor="me", reason="as good as there")
     assert np.array_equal(*scores)
     assert after.digest == original.digest

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from support.project import LATER, Project
 
+import mlcore
 from mlcore.config.loader import load_pipeline
 from mlcore.core.types import ArtifactType
 from mlcore.errors import VersionGone
 from mlcore.metadata.removals import remove
-from mlcore.runtime.environment import processor
+from mlcore.runtime.environment import processor, python_version
 from mlcore.runtime.rebuilding.reproduce import From, Reproduction, reproduce
 
 
@@ -129,15 +130,14 @@ def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, mo
     assert "trainer: its code changed since" in told.reasons
     assert "now 99.0" in " ".join(told.reasons)
     code, libraries = told.next_steps
-    assert told.environment is not None
+    assert told.lock.environment is not None
     assert code.startswith("check out the code that it was made with")
-    assert told.environment.commit in code
-    assert libraries == f"install what it was built with: {told.requirements}"
-    assert "numpy==" in Path(told.requirements).read_text(encoding="utf-8")
+    assert told.lock.environment.commit in code
+    assert libraries.startswith("install what it was built with: mlcore models lock tiny 1 > built-with.txt")
 
 
-def test_another_processor_is_named(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where code and libraries are as they were, and the processor is not: which one it was, and what to do."""
+def test_another_processor_or_python_is_named(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where code and libraries are as they were, and what runs them is not: which it was, and what to do."""
     from mlcore.runtime.rebuilding import reasons
     from mlcore.training import train
 
@@ -147,10 +147,17 @@ def test_another_processor_is_named(ran: Project, monkeypatch: pytest.MonkeyPatc
         return fit(*given, **{**options, "params": {"max_iter": 3, "random_state": 7}})  # type: ignore[arg-type]
 
     monkeypatch.setattr(train, "train", other)
-    monkeypatch.setattr(reasons, "made_by", lambda component: {**made_by(component), "processor": "a 486"})
+    here = {"processor": "a 486", "python": "CPython 2.7.18"}
+    monkeypatch.setattr(reasons, "made_by", lambda component: {**made_by(component), **here})
     found = rebuilt(ran)
-    assert found.reasons == (f"trainer: it ran on another processor: {processor()}; now a 486",)
-    assert found.next_steps == ("rebuild it on a processor of that kind",)
+    assert found.reasons == (
+        f"trainer: it ran on {python_version()}; now CPython 2.7.18",
+        f"trainer: it ran on another processor: {processor()}; now a 486",
+    )
+    assert found.next_steps == (
+        f"run it with that Python: {python_version()}",
+        "rebuild it on a processor of that kind",
+    )
 
 
 def test_the_model_that_gc_removed_is_made_again_or_named(project: Project) -> None:
@@ -195,7 +202,66 @@ def test_every_version_has_its_environment_lock(ran: Project) -> None:
     lock = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     assert lock["python"].split()[1] == ".".join(map(str, sys.version_info[:3]))
     lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith(f"# {lock['python']}, ")
     assert f"numpy=={lock['distributions']['numpy']}" in lines
     assert not any(line.startswith("mlcore==") for line in lines)
     shown = ran.cli("models", "show", "tiny").stdout
     assert lock["python"] in shown
+    assert "mlcore models lock tiny 1" in shown
+    printed = ran.cli("models", "lock", "tiny")
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout.splitlines() == lines
+    assert "the same environment" in printed.stderr
+
+
+def test_what_cannot_be_made_is_told_with_what_it_was_built_with(ran: Project) -> None:
+    """Exit code 2: what is gone, and the lock; for programs, too. A lock that gc removed is told as that."""
+    with ran.session() as session:
+        spans = session.metadata.find_artifacts(type=ArtifactType.EXAMPLES, pipeline="tiny")
+        (lock,) = session.metadata.find_artifacts(type=ArtifactType.ENVIRONMENT, pipeline="tiny")
+        (oldest,) = (one for one in spans if one.span is not None and one.span.label == "2024-01-01")
+        ran.data(1).unlink()
+        session.artifacts.delete(oldest.uri)
+        with session.metadata.begun() as connection:
+            remove(connection, [oldest.id], "retention: max_age 30 days")
+    told = ran.cli("models", "reproduce", "tiny")
+    assert told.returncode == 2, told.stdout
+    words = " ".join(told.stderr.split())
+    assert "the rows of span 2024-01-01 that the model was trained on cannot be had" in words
+    assert "was removed by mlcore gc at 20" in words
+    assert f"built with mlcore {mlcore.__version__}, {python_version()}" in words
+    assert "here the same environment" in words
+    document = json.loads(ran.cli("models", "reproduce", "tiny", "--json").stdout)
+    assert document["reproduced"] is None
+    assert document["version"] == 1
+    assert "span 2024-01-01" in document["error"]["what"]
+    assert document["environment"]["python"] == python_version()
+    with ran.session() as session:
+        session.artifacts.delete(lock.uri)
+        with session.metadata.begun() as connection:
+            remove(connection, [lock.id], "retention: keep_champions 0")
+    gone = ran.cli("models", "lock", "tiny")
+    assert gone.returncode == 1
+    assert "its environment lock was removed by mlcore gc at 20" in " ".join(gone.stderr.split())
+    shown = " ".join(ran.cli("models", "show", "tiny").stdout.split())
+    assert "built with its environment lock was removed by mlcore gc at 20" in shown
+
+
+def test_an_imported_version_is_reproduced_once_its_window_ran_here(
+    ran: Project, project: Project, tmp_path: Path
+) -> None:
+    """Its own lineage is elsewhere; that of the equal model that a run here made stands for it, and that is told."""
+    archive = tmp_path / "one.zip"
+    assert ran.cli("models", "export", "tiny", "1", str(archive)).returncode == 0
+    assert project.cli("models", "import", str(archive)).returncode == 0
+    refused = project.cli("models", "reproduce", "tiny", "1")
+    assert refused.returncode == 2
+    assert f"built with mlcore {mlcore.__version__}, {python_version()}" in " ".join(refused.stderr.split())
+    at = refused.stderr.split("--at ")[1].split()[0]
+    project.run(at, force_push=True)
+    with project.session() as session:
+        config = load_pipeline(project.settings.pipelines / "tiny.yaml")
+        found = reproduce(session, config, session.registry.find("tiny", 1))
+        assert len(session.registry.versions("tiny")) == 1
+    assert found.equal
+    assert found.caveats == ("the version was imported; what is made again is the equal model that a run made here",)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlcore.core.types import Execution, Json
+from mlcore.runtime.environment import shortened
 from mlcore.runtime.fingerprint import MADE_BY, made_by
 from mlcore.runtime.rebuilding.recorded import Restored
 
@@ -17,6 +18,7 @@ class Cause(StrEnum):
     PARAMETERS = "check out the code and the pipeline's file that it was made with"
     CODE = "check out the code that it was made with"
     LIBRARIES = "install what it was built with"
+    PYTHON = "run it with that Python"
     PROCESSOR = "rebuild it on a processor of that kind"
     UNKNOWN = "look for chance in it, such as an estimator without random_state: --keep FOLDER keeps what was rebuilt"
 
@@ -44,11 +46,11 @@ def why_unequal(
     was = execution.origin.get(MADE_BY)
     if isinstance(was, Mapping):
         now = made_by(restored.component)
-        found += [*_own(was, now), *_called(execution.parameters, restored), *_processors(was, now)]
+        found += [*_own(was, now), *_called(execution.parameters, restored), *_around(was, now)]
     else:
         found.append(Reason(cause=Cause.CODE, words="by which code it was made is not recorded"))
     if not found and (others := elsewhere()):
-        words = f"its code and libraries are as they were, but not all that is installed: {others[0]}"
+        words = f"its code and libraries are as they were, but not all that is installed: {shortened(others)}"
         found.append(Reason(cause=Cause.LIBRARIES, words=words))
     if not found:
         words = "nothing known differs, so it does not give equal bytes for equal input"
@@ -70,11 +72,15 @@ def _called(recorded: Mapping[str, Json], restored: Restored) -> Iterator[Reason
     yield from _versions(recorded.get("libraries"), now.get("libraries"))
 
 
-def _processors(was: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[Reason]:
+def _around(was: Mapping[str, Json], now: Mapping[str, Json]) -> Iterator[Reason]:
     """Of what was made before it was recorded nothing is said."""
-    then, here = was.get("processor"), now.get("processor")
-    if then is not None and then != here:
-        yield Reason(cause=Cause.PROCESSOR, words=f"it ran on another processor: {then}; now {here}")
+    for key, cause, words in (
+        ("python", Cause.PYTHON, "it ran on"),
+        ("processor", Cause.PROCESSOR, "it ran on another processor:"),
+    ):
+        then, here = was.get(key), now.get(key)
+        if then is not None and then != here:
+            yield Reason(cause=cause, words=f"{words} {then}; now {here}")
 
 
 def _versions(was: Json, now: Json) -> Iterator[Reason]:

@@ -23,23 +23,18 @@ from mlcore.core.types import Artifact, Json
 from mlcore.core.window import iso
 from mlcore.errors import ArtifactMissing, MetadataError, MlcoreError, VersionGone
 from mlcore.registry.records import ModelVersion
-from mlcore.runtime.environment import (
-    REQUIREMENTS_FILE,
-    Environment,
-    environment_folder,
-    present_environment,
-    recorded_environment,
-)
 from mlcore.runtime.graphs.retraining import retraining_graph
+from mlcore.runtime.rebuilding.locks import Lock, find_lock
 from mlcore.runtime.rebuilding.reasons import Cause
 from mlcore.runtime.rebuilding.rebuild import Rebuilder, Step
 from mlcore.runtime.rebuilding.removed import why_removed
-from mlcore.runtime.release.provenance import Made, started_from, trace
+from mlcore.runtime.release.provenance import Made, equals_of, started_from, trace
 from mlcore.runtime.session import Session
 
 __all__ = ["From", "Observer", "Reproduction", "Step", "reproduce"]
 
 _LOG = logging.getLogger(__name__)
+_IMPORTED = "the version was imported; what is made again is the equal model that a run made here"
 
 
 class From(StrEnum):
@@ -69,17 +64,15 @@ class Reproduction:
     Attributes:
         rebuilt: Digest of the model as it came out.
         steps: From the sources down to the model.
-        environment: The version's lock; none where it was made before there were any.
-        here: What is otherwise in this environment, in words.
-        requirements: Where the lock's ``requirements.txt`` lies; empty where there is none.
+        lock: What it was built with, and what is otherwise here.
+        notes: What there is to say before any step.
     """
 
     version: ModelVersion
     rebuilt: str
     steps: tuple[Step, ...]
-    environment: Environment | None
-    here: tuple[str, ...]
-    requirements: str = ""
+    lock: Lock
+    notes: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -89,7 +82,7 @@ class Reproduction:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What was not rebuilt, or not as the pipeline's file says now."""
-        return tuple(dict.fromkeys(words for step in self.steps for words in step.caveats))
+        return tuple(dict.fromkeys([*self.notes, *(words for step in self.steps for words in step.caveats)]))
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -103,10 +96,13 @@ class Reproduction:
         return tuple(cause.value + self._known(cause) for cause in Cause if cause in causes)
 
     def _known(self, cause: Cause) -> str:
-        """Which code, or where the list of what it was built with lies."""
-        if cause in (Cause.CODE, Cause.PARAMETERS) and self.environment is not None and self.environment.commit:
-            return f": commit {self.environment.commit}"
-        return f": {self.requirements}" if cause is Cause.LIBRARIES and self.requirements else ""
+        """Which code, or how it is installed."""
+        built = self.lock.environment
+        if cause in (Cause.CODE, Cause.PARAMETERS) and built is not None and built.commit:
+            return f": commit {built.commit}"
+        if cause is Cause.PYTHON and built is not None:
+            return f": {built.python}"
+        return f": {self.lock.install}" if cause is Cause.LIBRARIES and self.lock.install else ""
 
     def to_document(self) -> dict[str, Json]:
         """For programs."""
@@ -120,8 +116,7 @@ class Reproduction:
             "next_steps": list(self.next_steps),
             "caveats": list(self.caveats),
             "steps": [step.to_document() for step in self.steps],
-            "environment": None if self.environment is None else self.environment.to_document(),
-            "environment_differences": list(self.here),
+            **self.lock.to_document(),
         }
 
 
@@ -147,40 +142,40 @@ def reproduce(
     Raises:
         MlcoreError: It cannot be rebuilt: its data is gone, its code is, or it was imported.
     """
-    made = trace(session, version.artifact_id)
-    if not any(one.inputs for one in made):
-        raise MetadataError(
-            f"version {version.version} of {version.pipeline} has no lineage here",
-            where=made[0].execution.run if made else f"artifact {version.artifact_id}",
-            next_step="it was imported: reproduce it where it was made, or run its window here, on the same data:"
-            f" mlcore run {version.pipeline} --at {iso(version.window_end + config.data.label.delay)}",
-        )
-    recorded = recorded_environment(session, version.artifact_id)
-    lock = environment_folder(session, version.artifact_id)
-
-    def elsewhere() -> tuple[str, ...]:
-        return () if recorded is None else recorded.differences(present_environment(session.project))
-
+    model = _made_here(session, config, version)
     with _folder(session, keep) as folder:
         rebuilder = Rebuilder(
             session=session,
             config=config,
             graph=retraining_graph(config),
-            lineage=made,
+            lineage=trace(session, model),
             folder=folder,
             from_sources=rows is not From.EXAMPLES,
             from_examples=rows is not From.SOURCE,
-            elsewhere=elsewhere,
+            elsewhere=lambda: find_lock(session, version).differences,
         )
         steps = (*_ancestors(rebuilder, observer), *_steps(rebuilder, observer))
-        rebuilt = rebuilder.payloads[version.artifact_id].artifact.digest
-    return Reproduction(
-        version=version,
-        rebuilt=rebuilt,
-        steps=steps,
-        environment=recorded,
-        here=elsewhere(),
-        requirements="" if lock is None or recorded is None else str(lock / REQUIREMENTS_FILE),
+        rebuilt = rebuilder.payloads[model].artifact.digest
+    notes = () if model == version.artifact_id else (_IMPORTED,)
+    return Reproduction(version=version, rebuilt=rebuilt, steps=steps, lock=find_lock(session, version), notes=notes)
+
+
+def _made_here(session: Session, config: PipelineConfig, version: ModelVersion) -> int:
+    """The version's model, or one that is equal to it and was made here.
+
+    Raises:
+        MetadataError: It was imported, and no run here made an equal one.
+    """
+    if any(one.inputs for one in trace(session, version.artifact_id)):
+        return version.artifact_id
+    for artifact_id in equals_of(session, version.artifact_id):
+        if any(one.inputs for one in trace(session, artifact_id)):
+            return artifact_id
+    raise MetadataError(
+        f"version {version.version} of {version.pipeline} was imported, and what it was made from is not known here",
+        where=f"artifact {version.artifact_id}",
+        next_step="reproduce it where it was made; or run its window here, on the same data, and reproduce it then:"
+        f" mlcore run {version.pipeline} --at {iso(version.window_end + config.data.label.delay)}",
     )
 
 

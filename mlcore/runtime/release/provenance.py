@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import and_, select
+
 from mlcore.components.trainer import Trainer
 from mlcore.core.types import Artifact, ArtifactType, Execution
 from mlcore.errors import MetadataError
+from mlcore.metadata import tables
 from mlcore.runtime.session import Session
 
 Artifacts = Mapping[str, tuple[Artifact, ...]]
@@ -74,6 +77,15 @@ def made_from(made: Sequence[Made], type_: ArtifactType) -> tuple[Artifact, ...]
         if artifact.type is type_
     }
     return tuple(found[id_] for id_ in sorted(found))
+
+
+def equals_of(session: Session, artifact_id: int) -> tuple[int, ...]:
+    """The pipeline's other artifacts of one's type and digest, newest first; also those whose files were removed."""
+    this, other = tables.artifact.alias(), tables.artifact.alias()
+    same = [this.c[name] == other.c[name] for name in ("pipeline", "type", "digest")]
+    query = select(other.c.id).join(this, and_(*same)).where(this.c.id == artifact_id, other.c.id != artifact_id)
+    with session.metadata.begun() as connection:
+        return tuple(connection.scalars(query.order_by(other.c.id.desc())))
 
 
 def started_from(execution: Execution, inputs: Artifacts) -> tuple[Artifact, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -115,3 +116,50 @@ def test_a_lock_that_is_none_is_an_error(tmp_path: Path) -> None:
         (tmp_path / "environment.json").write_text(text, encoding="utf-8")
         with pytest.raises(ArtifactCorrupt):
             read_environment(tmp_path)
+
+
+def installed(folder: Path, name: str, noted: dict[str, object] | None) -> None:
+    """A distribution as an installer leaves it, with what it notes of where it came from."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    if noted is not None:
+        (info / "direct_url.json").write_text(json.dumps(noted), encoding="utf-8")
+
+
+def test_what_came_from_no_index_is_locked_with_where_it_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit and an archive as pip installs them again, without who may read them; a folder in words."""
+    git = {"url": "https://token@host/x.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}, "subdirectory": "y"}
+    archive = {"url": "https://me:secret@host/z-1.0.zip", "archive_info": {"hashes": {"sha256": "f00"}}}
+    installed(tmp_path, "ofindex", None)
+    installed(tmp_path, "ofgit", git)
+    installed(tmp_path, "ofssh", {"url": "ssh://git@host/x.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}})
+    installed(tmp_path, "ofarchive", archive)
+    installed(tmp_path, "offolder", {"url": "file:///home/me/secret-project", "dir_info": {"editable": True}})
+    installed(tmp_path, "offile", {"url": "file:///home/me/offile.whl", "archive_info": {}})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = present_environment(tmp_path)
+    write_environment(tmp_path, found)
+    assert read_environment(tmp_path) == found
+    lines = (tmp_path / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = ("ofarchive", "offile", "offolder", "ofgit", "ofindex", "ofssh")
+    assert [line for line in lines if any(name in line for name in names)] == [
+        "ofarchive @ https://host/z-1.0.zip#sha256=f00",
+        "# offile 1.0 was installed from a file of that machine",
+        "# offolder 1.0 was installed from a folder of that machine",
+        "ofgit @ git+https://host/x.git@abc#subdirectory=y",
+        "ofindex==1.0",
+        "ofssh @ git+ssh://git@host/x.git@abc",
+    ]
+    written = "".join(lines) + (tmp_path / "environment.json").read_text(encoding="utf-8")
+    assert not [word for word in ("secret", "token@") if word in written]
+
+
+def test_a_lock_of_before_origins_were_noted_is_read(tmp_path: Path) -> None:
+    """It says of nothing where it came from."""
+    found = present_environment(tmp_path)
+    document = {key: value for key, value in found.to_document().items() if key != "origins"}
+    (tmp_path / "environment.json").write_text(json.dumps(document), encoding="utf-8")
+    assert read_environment(tmp_path) == replace(found, origins={})
