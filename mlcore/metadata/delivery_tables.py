@@ -1,4 +1,4 @@
-"""The tables that say which lineage events which destination has taken."""
+"""The tables that say which lineage events which destination has taken, and which push destinations lag behind."""
 
 from __future__ import annotations
 
@@ -28,3 +28,13 @@ delivery_mark = Table(
     Column("below", BigInteger, nullable=False),
 )
 """Up to this id everything of a pipeline is delivered."""
+destination_lag = Table(
+    "destination_lag",
+    metadata,
+    Column("pipeline", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("reason", Text, nullable=False),
+    Column("told_at", DateTime(timezone=True)),  # none: nobody could be told yet
+)
+"""One row a push destination that is not level with the registry."""

@@ -6,7 +6,8 @@ import os
 import select
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from mlcore.core.disk import DATA_LINK, database_is_full
 from mlcore.errors import MetadataError, MetadataUnavailable
 
 # A server that vanishes with its machine is noticed within a minute or so, also while a long statement is waited for.
@@ -164,8 +166,16 @@ def sqlstate(error: DBAPIError) -> str:
 
 def _in_words(error: DBAPIError, url: str) -> MetadataError:
     code = sqlstate(error)
-    where = make_url(url).render_as_string(hide_password=True)
+    data = _data_of(url)
+    where = make_url(url).render_as_string(hide_password=True) + (f", its data in {data}" if data else "")
     if code.startswith(_LOST) or (not code and isinstance(error, OperationalError | InterfaceError)):
+        if data and database_is_full(data):
+            return MetadataUnavailable(
+                f"the metadata database does not answer, and its disk is full: {_first_line(error)}",
+                where=where,
+                next_step="free some space there: the server starts again by itself; then run again: what was "
+                "complete is reused",
+            )
         return MetadataUnavailable(
             f"the metadata database does not answer: {_first_line(error)}",
             where=where,
@@ -174,6 +184,15 @@ def _in_words(error: DBAPIError, url: str) -> MetadataError:
         )
     kind = MetadataUnavailable if code == "53300" else MetadataError
     return kind(f"the metadata database refused: {_first_line(error)}", where=where, next_step=_REMEDIES.get(code, ""))
+
+
+def _data_of(url: str) -> Path | None:
+    """The data folder of a server whose sockets lie beside a link to it, as those of the embedded one do."""
+    host = make_url(url).query.get("host")
+    with suppress(OSError):
+        if isinstance(host, str) and (link := Path(host) / DATA_LINK).is_symlink():
+            return link.readlink()
+    return None
 
 
 def _first_line(error: DBAPIError) -> str:

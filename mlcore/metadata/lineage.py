@@ -33,8 +33,8 @@ WITH RECURSIVE reached(via, artifact_id, execution_id{depth_column}) AS (
     ) following{stop}
 )
 SELECT reached.via, reached.execution_id AS onward, artifact.id, artifact.type, artifact.uri, artifact.digest,
-    artifact.pipeline, artifact.state, artifact.created_at, artifact.span_start, artifact.span_end,
-    CAST(artifact.properties AS text) AS properties
+    artifact.pipeline, artifact.state, CAST(artifact.created_at AS text), CAST(artifact.span_start AS text),
+    CAST(artifact.span_end AS text), CAST(artifact.properties AS text)
 FROM reached JOIN artifact ON artifact.id = reached.artifact_id
 """
 _ENDS = {"up": {"near": "OUTPUT", "far": "INPUT"}, "down": {"near": "INPUT", "far": "OUTPUT"}}

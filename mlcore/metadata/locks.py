@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from mlcore.core.types import NewExecution
 from mlcore.metadata.engine import at_once, sqlstate
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -28,6 +31,20 @@ _HELD = text(
     " AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 TELL_AFTER_SECONDS = 2.0
+HELD = "lock"
+"""In an execution's origin: the lock that its process holds, where there is no fingerprint to lock."""
+
+
+def with_lock(new: NewExecution) -> tuple[NewExecution, str]:
+    """An execution to be recorded, and the name to lock before it is and until it ended.
+
+    By that it is told from one whose process died, however long it works. Equal executions have the lock of their
+    fingerprint, and wait for one another; one without a fingerprint has a name of its own, which nobody waits for.
+    """
+    if new.fingerprint is not None:
+        return new, new.fingerprint
+    name = f"execution {secrets.token_hex(16)}"
+    return replace(new, origin={**new.origin, HELD: name}), name
 
 
 def lock_key(name: str) -> int:

@@ -17,7 +17,12 @@ MODEL_DIGEST = "model_digest"
 
 
 def standing(
-    connection: Connection, pipeline: str, model_digest: str, until: Mapping[Span, datetime]
+    connection: Connection,
+    pipeline: str,
+    model_digest: str,
+    until: Mapping[Span, datetime],
+    *,
+    type: ArtifactType = ArtifactType.PREDICTIONS,
 ) -> tuple[Artifact, ...]:
     """A model's predictions of each span by the newest run as of no later moment than its own; of spans that have any.
 
@@ -26,6 +31,7 @@ def standing(
         pipeline: Whose runs.
         model_digest: Of the model.
         until: By span, the last moment a run may be as of.
+        type: ``CHALLENGER_PREDICTIONS`` of a model that was asked beside the champion.
     """
     if not until:
         return ()
@@ -34,7 +40,7 @@ def standing(
         select(as_of, artifact)
         .join(event, event.c.artifact_id == artifact.c.id)
         .join(execution, execution.c.id == event.c.execution_id)
-        .where(artifact.c.pipeline == pipeline, artifact.c.type == ArtifactType.PREDICTIONS.value)
+        .where(artifact.c.pipeline == pipeline, artifact.c.type == type.value)
         .where(artifact.c.state == ArtifactState.LIVE.value)
         .where(artifact.c.properties[MODEL_DIGEST].astext == model_digest)
         .where(artifact.c.span_start >= min(until).start, artifact.c.span_end <= max(until).end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -27,8 +28,8 @@ class LineageNode(NamedTuple):
     Attributes:
         depth: Fewest executions between the two.
         execution_id: The execution it was reached through: upward the one that read it, downward the one that made it.
-        columns: Of the artifact's row: id, type, uri, digest, pipeline, state, moment of creation, begin and end of its
-            span, and its properties as JSON.
+        columns: Of the artifact's row: id, type, uri, digest, pipeline, state, then as text the moment of creation,
+            begin and end of its span, and its properties in JSON.
     """
 
     depth: int
@@ -46,8 +47,8 @@ class LineageNode(NamedTuple):
             digest=digest,
             pipeline=pipeline,
             state=ArtifactState(state),
-            created_at=created,
-            span=None if start is None else Span(start=start, end=end),
+            created_at=datetime.fromisoformat(created),
+            span=None if start is None else Span(start=datetime.fromisoformat(start), end=datetime.fromisoformat(end)),
             properties=json.loads(properties),
         )
 

@@ -27,7 +27,7 @@ from mlcore.core.types import (
 from mlcore.errors import MetadataError
 from mlcore.metadata import lineage, writes
 from mlcore.metadata.engine import connect_engine, one_message, reporting
-from mlcore.metadata.locks import advisory_locks, held
+from mlcore.metadata.locks import HELD, advisory_locks, held
 from mlcore.metadata.migrate import check_version, migrate
 from mlcore.metadata.records import LineageNode, Publication, RunSummary, to_artifact, to_execution
 from mlcore.metadata.tables import artifact, event, execution, execution_cache
@@ -347,7 +347,8 @@ class MetadataStore:
     def close_dead(self, older_than: timedelta) -> int:
         """Close executions that say RUNNING although their process is dead; tells how many.
 
-        Dead is, of those that began ``older_than`` ago, one whose fingerprint nobody has locked, or that has none.
+        Dead is, of those that began ``older_than`` ago, one whose lock nobody holds: that of its fingerprint, or its
+        own (:func:`mlcore.metadata.locks.with_lock`). One that has neither is over in moments, or dead.
         """
         with self.begun() as connection:
             dead = _dead(connection, older_than)
@@ -375,10 +376,11 @@ class MetadataStore:
 
 def _dead(connection: Connection, older_than: timedelta) -> list[int]:
     # First who runs, then who holds a lock: one that begins in between is not among the first.
+    lock = func.coalesce(execution.c.fingerprint, execution.c.origin[HELD].astext).label("lock")
     rows = connection.execute(
-        select(execution.c.id, execution.c.fingerprint).where(
+        select(execution.c.id, lock).where(
             execution.c.state.in_(UNDER_WAY), execution.c.started_at < func.now() - older_than
         )
     ).all()
-    alive = held(connection, {row.fingerprint for row in rows if row.fingerprint})
-    return [row.id for row in rows if row.fingerprint not in alive]
+    alive = held(connection, {row.lock for row in rows if row.lock})
+    return [row.id for row in rows if row.lock not in alive]
