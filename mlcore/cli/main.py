@@ -14,6 +14,10 @@ from mlcore.cli.lazy import LazyGroup
 from mlcore.errors import REFUSALS, MlcoreError, system_refused
 from mlcore.runtime.logs import ContextFormatter
 
+_LOGGED = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_TOLD = "%(levelname)s: %(message)s"
+"""Of what somebody reads as it happens: the moment and the module would hide what is said."""
+
 app = typer.Typer(
     name="mlcore",
     help="Keep batch-retrained models fresh: windows, gates, drift and release.",
@@ -40,7 +44,7 @@ def main(
     """Keep batch-retrained models fresh: windows, gates, drift and release."""
     del version
     handler = logging.StreamHandler()
-    handler.setFormatter(ContextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(ContextFormatter(_LOGGED if verbose else _TOLD))
     logging.basicConfig(level=logging.ERROR, handlers=[handler])  # libraries warn of what no user can change
     logging.getLogger("mlcore").setLevel(logging.INFO if verbose else logging.WARNING)
 

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from mlcore.cli.context import console, settings
+from mlcore.cli.context import configs, console, settings
+from mlcore.config.files import pipeline_file
 from mlcore.config.loader import load_pipeline, pipeline_names
 from mlcore.config.pipeline import PipelineConfig
-from mlcore.errors import MlcoreError
+from mlcore.errors import ConfigError, MlcoreError
 
 pipelines = typer.Typer(help="Pipeline files.", no_args_is_help=True)
 
@@ -22,12 +24,11 @@ def register(app: typer.Typer) -> None:
 
 @pipelines.command("list")
 def list_pipelines() -> None:
-    """The pipelines of this project."""
-    folder = settings().pipelines
+    """The pipelines of this project; a file that is wrong is named, and hides no other."""
+    _names()
     table = Table("pipeline", "schedule", "owner", "what it predicts", box=None)
-    for name in pipeline_names(folder):
-        config = load_pipeline(folder / f"{name}.yaml")
-        table.add_row(config.name, config.schedule, config.owner, config.description)
+    for config in configs(None):
+        table.add_row(*map(Text, (config.name, config.schedule, config.owner, config.description)))
     console.print(table)
 
 
@@ -38,9 +39,9 @@ def validate(names: Annotated[list[str] | None, typer.Argument(help="Pipelines; 
 
     folder = settings().pipelines
     wrong = 0
-    for name in names or pipeline_names(folder):
+    for name in names or _names():
         try:
-            check_pipeline(load_pipeline(folder / f"{name}.yaml"))
+            check_pipeline(load_pipeline(pipeline_file(folder, name)))
         except MlcoreError as error:
             wrong += 1
             console.print(f"{name}: {error}", markup=False, highlight=False, soft_wrap=True)
@@ -48,6 +49,19 @@ def validate(names: Annotated[list[str] | None, typer.Argument(help="Pipelines; 
             console.print(f"{name}: valid", markup=False, highlight=False)
     if wrong:
         raise typer.Exit(1)
+
+
+def _names() -> tuple[str, ...]:
+    """The pipelines of this project: that there are none is what a command from another folder finds."""
+    folder = settings().pipelines
+    names = pipeline_names(folder)
+    if not names:
+        raise ConfigError(
+            "there are no pipelines here",
+            where=str(folder),
+            next_step="run from the project folder, or set MLCORE_PROJECT; a pipeline is a file <name>.yaml there",
+        )
+    return names
 
 
 @pipelines.command()

@@ -16,14 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.data.output import printable
 from mlcore.cli.mlflow import mirror_after
 from mlcore.cli.runs_compare import compare
+from mlcore.cli.runs_show import show
 from mlcore.config.fields import parse_length
 from mlcore.config.loader import find_pipeline
 from mlcore.core.request import RunRequest
-from mlcore.core.types import ExecutionState
+from mlcore.core.types import ExecutionState, GraphKind
 from mlcore.core.window import Grain, iso, parse_moment
-from mlcore.errors import MetadataError, WindowError, quoted
+from mlcore.errors import WindowError, quoted
 from mlcore.runtime import history
 from mlcore.runtime.graphs.graph import Graph
 from mlcore.runtime.graphs.inference import inference_graph
@@ -32,8 +34,13 @@ from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.interop.courier import telling
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
+from mlcore.runtime.session import Session
+
+_VERDICT = 100
+"""So much of a verdict is shown among many; ``runs show`` has all of it."""
 
 runs = typer.Typer(help="Runs and their executions.", no_args_is_help=True)
+runs.command()(show)
 runs.command()(compare)
 
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline: a file of config/pipelines.")]
@@ -114,8 +121,26 @@ def _run(pipeline: str, graph: Graph, request: RunRequest) -> None:
         try:
             with telling(stores, config, settings().home), LiveRun(graph, request) as live:
                 run_graph(stores, config, graph, request=request, observer=live)
+            if graph.kind is GraphKind.RETRAINING:
+                _say_champion(stores, pipeline)
+        except KeyboardInterrupt:
+            notes.print("\ninterrupted: what was complete is kept, and the same command goes on from there")
+            raise
         finally:
             mirror_after(config)  # a run that failed, too
+
+
+def _say_champion(stores: Session, pipeline: str) -> None:
+    """Which version is the champion now, whatever became of the run's own, and who is waited for."""
+    champion = stores.registry.champion(pipeline)
+    if champion is None:
+        console.print(f"{pipeline} has no champion yet", highlight=False)
+    else:
+        trained = f"{champion.train_start:%Y-%m-%d} to {champion.train_end:%Y-%m-%d}"
+        console.print(f"champion of {pipeline}: version {champion.version}, trained on {trained}", highlight=False)
+    for one in stores.registry.pending(pipeline):
+        asked = f"mlcore models approve|reject {pipeline} {one.version} --reason <why>"
+        console.print(f"version {one.version} waits for a person: {asked}", highlight=False, soft_wrap=True)
 
 
 class LiveRun:
@@ -123,7 +148,7 @@ class LiveRun:
 
     def __init__(self, graph: Graph, request: RunRequest) -> None:
         self._nodes = [node.name for node in graph.nodes]
-        self._title = f"{request.pipeline} as of {iso(request.as_of)}"
+        self._title = f"{request.pipeline} as of {iso(request.as_of)}: {request.run}"
         self._done: dict[str, LaunchResult] = {}
         self._current: str | None = None
         self._since = 0.0
@@ -190,28 +215,7 @@ def run_table(rows: Sequence[history.RunRow]) -> Table:
             Text(row.trained),
             "" if row.rows is None else f"{row.rows:,}",
             Text(row.metric),
-            Text(row.error or row.verdict),
+            Text(printable(row.error or row.verdict, _VERDICT)),
             "" if row.version is None else str(row.version),
         )
     return table
-
-
-@runs.command()
-def show(pipeline: PipelineName, run: Annotated[str, typer.Argument(help="Name of the run.")]) -> None:
-    """Every execution of one run."""
-    with session() as stores:
-        executions = stores.metadata.executions(pipeline, run)
-    if not executions:
-        raise MetadataError(
-            f"there is no run {quoted(run)} of {pipeline}", next_step=f"see: mlcore runs list {pipeline}"
-        )
-    table = Table("execution", "component", "state", "started", "seconds", "error", box=None)
-    for execution in executions:
-        ended = execution.finished_at
-        seconds = "" if ended is None else f"{(ended - execution.started_at).total_seconds():.1f}"
-        error = (execution.error or "").split("\n", 1)[0]
-        started = f"{execution.started_at:%Y-%m-%d %H:%M:%S}"
-        candidate = execution.parameters.get("candidate")
-        done = f"{execution.component} of {candidate}" if candidate else execution.component
-        table.add_row(str(execution.id), Text(done), execution.state.value, started, seconds, Text(error, style="red"))
-    console.print(table)

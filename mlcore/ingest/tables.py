@@ -35,6 +35,7 @@ _ENDINGS: dict[str, FormatName] = {
     ".tsv": "csv",
 }  # fmt: skip
 _COMPRESSED = (".gz", ".zst")
+_OTHER_DELIMITERS = (";", "\t", "|")
 KEPT_BAD_ROWS = 10
 """So many bad rows are kept with their places; the others are counted."""
 
@@ -137,6 +138,7 @@ def open_table(
     texts: Collection[str] = (),
     format: FormatName | None = None,
     options: CsvOptions | None = None,
+    nulls: Sequence[str] = (),
 ) -> Table:
     """Open a CSV, JSON Lines or Parquet file, a glob, a folder of such files, or any fsspec URL.
 
@@ -147,7 +149,9 @@ def open_table(
         columns: The types of columns that are not to be inferred.
         texts: Columns of CSV whose values are strings, whatever they look like; they need not be there.
         format: The format, where the name does not tell it.
-        options: How CSV is written; by default with commas, or tabs where the name ends in ``.tsv``.
+        options: How CSV is written; by default with commas, or tabs where the name ends in ``.tsv``. A header of one
+            name with semicolons, tabs or bars in it, as spreadsheets of half the world write it, is divided by these.
+        nulls: Texts of CSV that mean missing, beside the empty cell; where ``options`` are not given.
 
     Raises:
         DataError: It cannot be read.
@@ -156,9 +160,12 @@ def open_table(
     """
     files = tuple(file.path for file in existing_files(path))
     kind = format or format_of(files[0])
-    options = options or CsvOptions(delimiter="\t" if PurePosixPath(_stem(files[0])).suffix == ".tsv" else ",")
+    if options is None:
+        mark = _delimiter(files[0]) if kind == "csv" else ","
+        options = CsvOptions(delimiter=mark, null_values=("", *nulls))
     given = {name: arrow_type(type_) for name, type_ in (columns or {}).items()}
-    files, schema = _opened(files, kind, options, given | (dict.fromkeys(texts, pa.string()) if kind == "csv" else {}))
+    wanted = given | (dict.fromkeys(texts, pa.string()) if kind == "csv" else {})
+    files, schema = _opened(files, kind, options, wanted)
     for name in given:
         if name not in schema.names:
             raise MalformedData(
@@ -167,6 +174,14 @@ def open_table(
                 next_step="correct the name",
             )
     return Table(path=path, files=files, format=kind, schema=schema, options=options)
+
+
+def _delimiter(file: str) -> str:
+    """What divides the cells of a file of CSV, by its name or its header."""
+    if PurePosixPath(_stem(file)).suffix == ".tsv":
+        return "\t"
+    names = csv_header(file, CsvOptions())
+    return next((mark for mark in _OTHER_DELIMITERS if mark in names[0]), ",") if len(names) == 1 else ","
 
 
 def format_of(path: str) -> FormatName:

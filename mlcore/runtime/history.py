@@ -36,15 +36,23 @@ class RunRow:
 
 def list_runs(session: Session, pipeline: str, *, limit: int = 20) -> tuple[RunRow, ...]:
     """The newest runs of a pipeline, newest first."""
+    known = _known(session, pipeline)
+    return tuple(_row(session, pipeline, one.run, known) for one in session.metadata.runs(pipeline, limit))
+
+
+def find_run(session: Session, pipeline: str, run: str) -> RunRow:
+    """One run that there is."""
+    return _row(session, pipeline, run, _known(session, pipeline))
+
+
+def _known(session: Session, pipeline: str) -> _Known:
     moves = session.registry.history(pipeline, CHAMPION)
-    known = _Known(
+    return _Known(
         versions={version.digest: version.version for version in session.registry.versions(pipeline)},
         promoted=frozenset(move.to_version for move in moves if move.to_version is not None),
         taken=_taken(moves),
         withheld={push.version: push.reason for push in session.registry.pushes(pipeline)},
     )
-    summaries = session.metadata.runs(pipeline, limit)
-    return tuple(_row(session, pipeline, summary.run, known) for summary in summaries)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

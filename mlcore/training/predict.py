@@ -57,7 +57,7 @@ def predict_features(
             scores = estimator.predict(features) if classes is None else estimator.predict_proba(features)
         except ValueError as error:
             raise ModelError(
-                f"the model refuses rows: {quoted(str(error), limit=300)}",
+                f"the model refuses rows: {quoted(str(error).split(chr(10), 1)[0], limit=200)}",
                 where=type(pipeline[-1]).__name__,
                 next_step="give features that it must not be without an option such as missing: 0",
             ) from error

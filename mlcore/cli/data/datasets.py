@@ -225,14 +225,12 @@ def parse_interval(text: str) -> Interval:
 
 
 def _read(address: str, options: StatisticsOptions, *, nulls: Sequence[str], most_bad: float) -> Dataset:
-    from mlcore.ingest.formats.csv_format import CsvOptions
     from mlcore.ingest.tables import BadRows, open_table
     from mlcore.statistics.accumulate import DatasetAccumulator
 
     name = PurePosixPath(address.partition("?")[0]).name or address
     with _progress(f"reading {name}") as status:
-        delimiter = "\t" if ".tsv" in PurePosixPath(name).suffixes else ","
-        table = open_table(address, options=CsvOptions(delimiter=delimiter, null_values=("", *nulls)))
+        table = open_table(address, nulls=nulls)
         for option, column in (("--label", options.label), ("--weight", options.weight)):
             if column is not None and column not in table.schema.names:
                 raise DataError(

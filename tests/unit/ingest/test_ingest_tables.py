@@ -29,6 +29,21 @@ def test_types_are_inferred_over_the_whole_file(tmp_path: Path) -> None:
     assert table.read()["c"].to_pylist() == ["x", None, "z"]
 
 
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_header_without_commas_is_divided_by_what_it_has(tmp_path: Path, mark: str) -> None:
+    """A file of semicolons, tabs or bars has its columns, not one of a long name; decimal commas do no harm."""
+    path = write(tmp_path, "t.csv", f"a{mark}b\n1,5{mark}2\nNA{mark}3\n".encode())
+    table = open_table(path, nulls=["NA"])
+    assert table.schema.names == ["a", "b"]
+    assert table.read().to_pydict() == {"a": ["1,5", None], "b": [2, 3]}
+
+
+def test_a_column_alone_keeps_its_name(tmp_path: Path) -> None:
+    """A file of one column is one, and where options are given they decide."""
+    assert open_table(write(tmp_path, "t.csv", b"a\n1\n")).schema.names == ["a"]
+    assert open_table(write(tmp_path, "u.csv", b"a;b\n1\n"), options=CsvOptions()).schema.names == ["a;b"]
+
+
 def test_a_late_value_widens_a_column(tmp_path: Path) -> None:
     """The last of many rows decides as much as the first, in whatever block it is."""
     rows = b"".join(b"%d,%d\n" % (i, i) for i in range(600_000))
