@@ -28,13 +28,15 @@ class FailedTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alert:
-    """One run that failed, or of which there is something else to tell.
+    """One run that failed, or something else to tell of a pipeline.
 
     Attributes:
-        where: The address of the run in the UI.
+        run: Its name; empty where it is about none.
+        where: The address of the run in the UI, or the command that tells more.
         tasks: Empty where the run failed without a failed task, for instance when a person marked it.
         why: Said where no task says it.
         headline: What happened, after the pipeline's name, where no task failed.
+        good: Whether it is good news.
     """
 
     pipeline: str
@@ -43,6 +45,7 @@ class Alert:
     tasks: tuple[FailedTask, ...] = ()
     why: str = ""
     headline: str = "failed"
+    good: bool = False
 
     def __post_init__(self) -> None:
         if not self.tasks and not self.why:
@@ -57,12 +60,13 @@ class Alert:
         """
         names = ", ".join(task.name for task in self.tasks[:_MAX_TASKS])
         failed = f"failed in {names}" if names else self.headline
-        return _cut(_printable(f"{self.pipeline} {failed} (run {self.run})").replace("\n", " "), MAX_TITLE)
+        within = f" (run {self.run})" if self.run else ""
+        return _cut(_printable(f"{self.pipeline} {failed}{within}").replace("\n", " "), MAX_TITLE)
 
     @property
     def body(self) -> str:
         """Plain text; whoever shows it as something else escapes it."""
-        blocks = [f"pipeline: {self.pipeline}\nrun: {self.run}"]
+        blocks = [f"pipeline: {self.pipeline}" + (f"\nrun: {self.run}" if self.run else "")]
         if self.why:
             blocks.append(f"why: {_cut(self.why, _MAX_WHY)}")
         for task in self.tasks[:_MAX_TASKS]:

@@ -11,6 +11,7 @@ from queue import Empty, Queue
 
 from mlcore.alerts.message import Alert
 from mlcore.errors import AlertError, MlcoreError, quoted
+from mlcore.masking import conceal_named
 
 _LOG = logging.getLogger(__name__)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -54,6 +55,7 @@ def substituted(url: str, environ: Mapping[str, str]) -> str:
     missing = [name for name in _VARIABLE.findall(url) if not environ.get(name)]
     if missing:
         raise AlertError(f"{_masked(url)}: the environment variable {missing[0]} is not set")
+    conceal_named(url, environ)
     return _VARIABLE.sub(lambda match: environ[match[1]], url)
 
 
@@ -88,9 +90,8 @@ def _deliver(url: str, alert: Alert) -> None:
     if target is None:
         raise AlertError(f"{_masked(url)}: not an Apprise URL")
     # Apprise escapes plain text where a service wants HTML or Markdown.
-    delivered = target.notify(
-        title=alert.title, body=alert.body, notify_type=NotifyType.FAILURE, body_format=NotifyFormat.TEXT
-    )
+    kind = NotifyType.SUCCESS if alert.good else NotifyType.FAILURE
+    delivered = target.notify(title=alert.title, body=alert.body, notify_type=kind, body_format=NotifyFormat.TEXT)
     if not delivered:
         shown = target.url(privacy=True)
         raise AlertError(f"{shown}: the service refused it or could not be reached")

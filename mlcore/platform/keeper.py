@@ -17,10 +17,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlcore.core.disk import DATA_LINK, DATABASE_ROOM_BYTES, database_is_full
 from mlcore.errors import MlcoreError, PlatformError
 from mlcore.platform.layout import Layout
 from mlcore.platform.locks import FileLock
@@ -150,18 +152,38 @@ class Keeper:
             process = self._start(folder, account)
             if self._watch(process):
                 self._stop(process)
-                if self._users.held:  # no user is left, and none can come
-                    self._layout.remove_transient()
-                return 0
+                return self._ended()
             self._note(postmaster=None, restarts=self._state.restarts + 1, last_exit_code=process.returncode)
             _LOG.error("PostgreSQL ended by itself with exit code %s", process.returncode)
             short_lives = short_lives + 1 if time.monotonic() - began < _SHORT_LIFE_SECONDS else 0
+            if short_lives and database_is_full(self._layout.postgres_data):
+                if self._waits_for_room():
+                    return self._ended()
+                short_lives = 0
             time.sleep(0.2 * 2**short_lives)
         raise PlatformError(
             f"PostgreSQL ended {short_lives} times within {_SHORT_LIFE_SECONDS:.0f} seconds of its start",
             where=str(self._layout.log("postgres")),
             next_step="the end of that file says why; `mlcore doctor` checks the usual causes",
         )
+
+    def _ended(self) -> int:
+        if self._users.held:  # no user is left, and none can come
+            self._layout.remove_transient()
+        return 0
+
+    def _waits_for_room(self) -> bool:
+        """Returns when there is room again: False; or when the server is not wanted any more: True."""
+        data = self._layout.postgres_data
+        self._note(error=f"the disk of the database is full: {data}")
+        _LOG.error("the disk of %s is full: PostgreSQL is started when %d MB are free", data, DATABASE_ROOM_BYTES >> 20)
+        while database_is_full(data):
+            caught = signal.sigtimedwait(_SIGNALS, _LOOK_SECONDS)
+            if caught and caught.si_signo in (signal.SIGTERM, signal.SIGINT):
+                return True
+            if self._users.try_acquire():
+                return True
+        return False
 
     def _initialise(self, folder: Path, account: Account | None) -> None:
         """Makes the data folder under another name, so that a half made one is never taken for a whole one."""
@@ -193,6 +215,8 @@ class Keeper:
         self._layout.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         if account:
             os.chown(self._layout.sockets, account.uid, account.gid)
+        with suppress(FileExistsError):  # clients tell by it whether the disk is full
+            (self._layout.sockets / DATA_LINK).symlink_to(self._layout.postgres_data)
 
     def _clear_leftovers(self) -> None:
         """Ends what an earlier postmaster left (its keeper was killed), and only then removes its pid file.
@@ -242,7 +266,8 @@ class Keeper:
     def _note(self, **changes: Any) -> None:
         self._state = replace(self._state, **changes)
         if self._layout.run.exists():
-            self._state.write(self._layout)
+            with suppress(OSError):  # the disk is full, perhaps: the server matters more than what is told of it
+                self._state.write(self._layout)
 
 
 def _flags(options: Mapping[str, str]) -> list[str]:

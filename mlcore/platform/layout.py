@@ -19,7 +19,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlcore.errors import PlatformError, quoted
+from mlcore.errors import DISK_FULL, PlatformError, quoted
 
 MINIMUM_FREE_BYTES = 1 << 30
 # A socket's path may have 107 bytes; what Python's multiprocessing adds below TMPDIR takes about 40 of them.
@@ -84,11 +84,14 @@ class Layout:
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def create(self) -> None:
+    def create(self, least_bytes: int = MINIMUM_FREE_BYTES) -> None:
         """Makes the folders that are not there yet.
 
+        Args:
+            least_bytes: What has to be free.
+
         Raises:
-            PlatformError: The home cannot be written, or less than 1 GB is free.
+            PlatformError: The home cannot be written, or less is free.
         """
         try:
             self.home.mkdir(parents=True, exist_ok=True)
@@ -98,13 +101,15 @@ class Layout:
                 folder.mkdir(parents=True, exist_ok=True)
             private_folder(self.secrets)
         except OSError as error:
+            if error.errno in DISK_FULL:
+                raise _full(self.home) from error
             raise PlatformError(
                 f"the home folder cannot be written: {error.strerror or error}",
                 where=quoted(str(error.filename or self.home)),
                 next_step="set MLCORE_HOME to a folder of your own, or give yourself this one: "
                 f"`chown -R $(id -u) {self.home}`",
             ) from error
-        check_free_space(self.home)
+        check_free_space(self.home, least_bytes)
 
     @property
     def users_lock(self) -> Path:
@@ -144,6 +149,14 @@ def check_free_space(folder: Path, minimum_bytes: int = MINIMUM_FREE_BYTES) -> N
             where=str(folder),
             next_step="free some space there, or set MLCORE_HOME to a folder on another disk",
         )
+
+
+def _full(folder: Path) -> PlatformError:
+    return PlatformError(
+        "the disk is full",
+        where=str(folder),
+        next_step="free some space there, or set MLCORE_HOME to a folder on another disk",
+    )
 
 
 def private_folder(folder: Path) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mlcore.config.settings import Settings
+from mlcore.core.disk import database_is_full
 from mlcore.errors import PlatformError
 from mlcore.platform.credentials import noted_database_url
 from mlcore.platform.databases import create_databases, reachable, with_driver
 from mlcore.platform.keeper import SUPERUSER, KeeperState, programs, spawn
-from mlcore.platform.layout import Layout
+from mlcore.platform.layout import MINIMUM_FREE_BYTES, Layout
 from mlcore.platform.locks import FileLock
 from mlcore.platform.processes import Detached, end, inside, keepers_of, wait_gone
 from mlcore.platform.state import supervised
@@ -25,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 MLCORE_DATABASE = "mlcore"
 AIRFLOW_DATABASE = "airflow"
 _START_SECONDS = 60.0
+_FULL_SECONDS = 5.0
+"""A start that succeeds takes no longer where there is little to recover."""
 _STOP_SECONDS = 30.0
 
 
@@ -60,14 +63,16 @@ class EmbeddedPostgres:
         if self._use.held:
             return
         programs()
-        self._layout.create()
+        # Data that is there is to be reached, also by who frees space.
+        least = 0 if self._layout.postgres_data.exists() else MINIMUM_FREE_BYTES
+        self._layout.create(least)
         if not self._use.acquire(shared=True, timeout_seconds=_START_SECONDS):
             raise PlatformError(
                 "PostgreSQL is being stopped and does not end",
                 where=str(self._layout.log("postgres")),
                 next_step="`mlcore down` ends what is left of it",
             )
-        self._layout.create()  # again: the last user may have removed its folders just before
+        self._layout.create(least)  # again: the last user may have removed its folders just before
         if not self.is_running():
             self._keeper = spawn(self._layout)
 
@@ -117,8 +122,15 @@ class EmbeddedPostgres:
         end(inside(self._layout.postgres_data), grace_seconds=10, first=signal.SIGINT)  # a killed keeper's
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
+        began = time.monotonic()
+        deadline = began + _START_SECONDS
         while not self.is_running():
+            if time.monotonic() > began + _FULL_SECONDS and database_is_full(self._layout.postgres_data):
+                raise PlatformError(
+                    "PostgreSQL does not start: its disk is full",
+                    where=str(self._layout.postgres_data),
+                    next_step="free some space there, then run again",
+                )
             if self._keeper is None or self._keeper.poll() == 0:  # none of ours, or another's was at work and ended
                 self._keeper = spawn(self._layout)
             if self._keeper.poll() or time.monotonic() > deadline:

@@ -60,6 +60,9 @@ def report(layout: Layout) -> PlatformReport:
     alive = supervised(layout) and state is not None and state.supervisor.alive
     services = (_postgres(layout), *(_service(item) for item in state.services)) if state and alive else ()
     error = "\n".join(part for part in state.error if part) if state else ""
+    database = services[0] if services else None
+    if not error and database is not None and database.health != Health.HEALTHY:
+        error = KeeperState.read(layout).error
     killed = state is not None and not alive and state.phase is not Phase.FAILED
     return PlatformReport(
         verdict=_verdict(state, services) if alive else Verdict.NOT_RUNNING,

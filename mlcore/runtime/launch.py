@@ -25,6 +25,7 @@ from mlcore.core.types import Artifact, ArtifactType, EventType, ExecutionState,
 from mlcore.errors import ArtifactMissing, MlcoreError, SpansAwaited
 from mlcore.ingest.copies import keeping_copies
 from mlcore.ingest.divisions import Divisions
+from mlcore.metadata.locks import with_lock
 from mlcore.metadata.store import AlreadyPublished, Publication
 from mlcore.metadata.writes import insert_events
 from mlcore.runtime.attempts import attempt
@@ -34,7 +35,9 @@ from mlcore.runtime.fingerprint import MADE_BY, code_digest, fingerprint, made_b
 from mlcore.runtime.graphs.graph import Graph, Node
 from mlcore.runtime.graphs.inference import read_as
 from mlcore.runtime.logs import log_context
+from mlcore.runtime.publishing import publish
 from mlcore.runtime.release.following import level_after
+from mlcore.runtime.release.telling import Occasion
 from mlcore.runtime.resolve import Resolver
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.catalog import CHECKED
@@ -75,6 +78,7 @@ def launch(
     *,
     request: RunRequest,
     upstream: Mapping[str, int],
+    look_at: str = "",
 ) -> LaunchResult:
     """Run one node of a graph, or reuse what an equal execution made.
 
@@ -85,6 +89,7 @@ def launch(
         node_name: Which node.
         request: The run it belongs to.
         upstream: Execution id by name of every node in ``Node.upstream``.
+        look_at: Where a person sees the run, for alerts.
 
     Raises:
         SpansAwaited: Spans are late, and the pipeline waits for them: launch it again.
@@ -108,7 +113,7 @@ def launch(
         splits = {key: resolver.split(binding) for key, binding in node.inputs.items()}
         launch_component = _launch_spans if issubclass(node.component, SpanComponent) else _launch_whole
         execution_id, state, summary = launch_component(session, node, resolver, inputs, splits)
-        behind = _followed(session, config, node)
+        behind = _followed(session, config, node, Occasion(run=request.run, look_at=look_at))
         if behind:
             summary += ", not level yet: a destination"
         if resolver.without:
@@ -124,10 +129,15 @@ def launch(
     )
 
 
-def _followed(session: Session, config: PipelineConfig, node: Node) -> tuple[str, ...]:
-    """After a push, what follows the registry is brought level; the destinations that are not, each with the reason."""
-    pushes = issubclass(node.component, Component) and ArtifactType.PUSHED_MODEL in node.component.outputs.values()
-    return tuple(f"{one.place}: {one.error}" for one in level_after(session, config)) if pushes else ()
+def _followed(session: Session, config: PipelineConfig, node: Node, occasion: Occasion) -> tuple[str, ...]:
+    """What follows the registry is brought level; the destinations that are not, each with the reason.
+
+    That is after a push, and with every drift report: those come more often, and end what a killed push left.
+    """
+    made = set(node.component.outputs.values()) if issubclass(node.component, Component) else set()
+    if not made & {ArtifactType.PUSHED_MODEL, ArtifactType.DRIFT_REPORT}:
+        return ()
+    return tuple(f"{one.place}: {one.error}" for one in level_after(session, config, occasion))
 
 
 @contextmanager
@@ -201,8 +211,8 @@ def _run_locked(
     splits: Splits,
 ) -> tuple[int, ExecutionState]:
     """Run under the fingerprint's lock: of two equal executions at once, the second waits and reuses."""
-    keys = [execution.fingerprint] if execution.fingerprint else []
-    with session.metadata.exclusive(keys, on_wait=waiting):
+    execution, key = with_lock(execution)
+    with session.metadata.exclusive([key], on_wait=waiting):
         reused = _reuse(session, execution, inputs)
         if reused is not None:
             return reused[0], ExecutionState.CACHED
@@ -261,7 +271,7 @@ def _run(session: Session, component: Component, execution_id: int, inputs: Inpu
         passed_on = component.passed_on(inputs, outputs)
         insert_events(connection, [(execution_id, _ids(passed_on))], EventType.CACHED_OUTPUT)
 
-    session.metadata.publish([Publication(execution_id=execution_id, outputs=published)], on_commit=commit)
+    publish(session, [Publication(execution_id=execution_id, outputs=published)], on_commit=commit)
 
 
 def _reuse(

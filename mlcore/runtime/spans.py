@@ -18,6 +18,7 @@ from mlcore.errors import ArtifactMissing, MetadataError
 from mlcore.metadata.store import Publication
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.fingerprint import MADE_BY, fingerprint, made_by
+from mlcore.runtime.publishing import publish
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.catalog import check_present
 from mlcore.runtime.waiting import waiting
@@ -134,11 +135,12 @@ def _work(
         for source in todo.values():
             if source.type is ArtifactType.SOURCE_FILE:
                 check_present(source)  # what was read is what was recorded, and not half of it
-        published = session.metadata.publish(
+        published = publish(
+            session,
             [
                 Publication(execution_id=id_, outputs={SPANS: [_sealed(session, component, request, task, uri)]})
                 for id_, task, uri in zip(ids, tasks, uris, strict=True)
-            ]
+            ],
         )
     return {key: outputs[SPANS][0] for key, outputs in zip(todo, published, strict=True)}
 

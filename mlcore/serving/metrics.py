@@ -59,6 +59,11 @@ class Metrics:
             "mlcore_request_log_dropped", "Rows that the request log had no time for", ("pipeline",),
             registry=self._registry,
         )  # fmt: skip
+        looked = Gauge(
+            "mlcore_looked_timestamp_seconds", "When the registry was last asked and answered", ("pipeline",),
+            registry=self._registry, multiprocess_mode="livemin",
+        )  # fmt: skip
+        self._looked = looked.labels(pipeline)
         self.refresh_failures = failures.labels(pipeline)
         self.dropped = dropped.labels(pipeline)
         self.shadow_rows = shadow_rows.labels(pipeline)
@@ -81,6 +86,10 @@ class Metrics:
     def together(self, rows: int) -> None:
         """One call of the model."""
         self._rows.labels(self._pipeline).observe(rows)
+
+    def looked(self) -> None:
+        """The registry has answered."""
+        self._looked.set_to_current_time()
 
     def serves(self, version: int, role: str) -> None:
         """Which version is served from now on, in what role."""

@@ -97,6 +97,7 @@ class Models:
         """
         version = self._source.find(self._name)
         self.checked = time.monotonic()
+        self._metrics.looked()
         if self.current is None or self.current.version.digest != version.digest:
             self.current = self._load(version)
             self._metrics.serves(version.version, CHAMPION)
@@ -139,9 +140,10 @@ class Models:
             await asyncio.sleep(every_seconds)
             try:
                 await loop.run_in_executor(executor, self.refresh)
-            except MlcoreError as error:
+            except Exception as error:  # of whatever class: stores and file systems raise what is theirs
                 self._metrics.refresh_failures.inc()
-                self._tell(str(error))
+                known = error if isinstance(error, MlcoreError) else None
+                self._tell(str(known or MlcoreError(f"{type(error).__name__}: {quoted(str(error), 300)}")))
             else:
                 self._told = ""
 

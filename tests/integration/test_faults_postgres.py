@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
-from support.faults import serving
+from support.faults import Serving, serving
+from support.forks import Forked
 from support.project import LATER, Project
 
 from mlcore.config.loader import load_pipeline
@@ -17,6 +20,7 @@ from mlcore.core.types import ExecutionState
 from mlcore.core.window import parse_moment
 from mlcore.errors import MetadataUnavailable
 from mlcore.platform.postgres import EmbeddedPostgres
+from mlcore.platform.processes import inside
 from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
@@ -89,3 +93,103 @@ def test_a_server_that_is_restarted_or_away_is_told_and_the_retry_is_clean(
         again = session.registry.find("tiny", 2).digest
     with second_run.restored(postgres_url) as project, project.session() as session:
         assert session.registry.find("tiny", 2).digest == again
+
+
+HALTING = """
+import time
+from pathlib import Path
+
+import mlcore.runtime.publishing
+from mlcore.components.pusher import Pusher
+from mlcore.components.trainer import Trainer
+
+mlcore.runtime.publishing.PATIENCE_SECONDS = 3.0
+
+def halting(component):
+    run = component.run
+
+    def made(self, inputs, outputs):
+        run(self, inputs, outputs)
+        there = Path({folder!r}) / component.__name__
+        there.touch()
+        while there.exists():
+            time.sleep(0.02)
+
+    component.run = made
+
+halting(Trainer)
+halting(Pusher)
+"""
+"""A run that halts when a model is made, and when a push is decided on; what cannot be published waits 3 seconds."""
+
+
+def test_what_was_made_waits_for_a_server_that_comes_back_and_a_push_is_done_whole_or_not_at_all(
+    ran: Project, second_run: Kept, postgres_url: str, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Away for less than is waited for: a line of warning. For longer, amid a push: an error, and the retry pushes."""
+    with serving(ran) as served:
+        process = ran.start("run", "tiny", "--at", LATER, before=HALTING.format(folder=str(tmp_path)))
+        until_there(tmp_path / "Trainer", process)
+        failures = counter(served, "mlcore_refresh_failures_total")
+        server.stop_for_all()
+        (tmp_path / "Trainer").unlink()
+        time.sleep(2)
+        served.check()
+        assert time.time() - counter(served, "mlcore_looked_timestamp_seconds") > 1
+        assert counter(served, "mlcore_refresh_failures_total") > failures
+        server.start()
+        until_there(tmp_path / "Pusher", process)
+        server.stop_for_all()
+        (tmp_path / "Pusher").unlink()
+        failed = process.wait()
+        served.check()
+        server.start()
+        assert failed.returncode == 1, failed.stdout
+        assert "what was made is published when the database answers" in failed.stderr
+        assert "error: the metadata database does not answer" in failed.stderr
+        with ran.session() as session:
+            assert session.registry.find("tiny", "champion").version == 1
+        done = ran.cli("run", "tiny", "--at", LATER)
+        assert done.returncode == 0, done.stderr
+        served.until_version(2)
+        assert time.time() - counter(served, "mlcore_looked_timestamp_seconds") < 30
+    with ran.session() as session:
+        assert session.metadata.running() == frozenset()
+        assert [move.to_version for move in session.registry.history("tiny")] == [1, 2]
+        again = session.registry.find("tiny", 2).digest
+    with second_run.restored(postgres_url) as project, project.session() as session:
+        assert session.registry.find("tiny", 2).digest == again
+
+
+def until_there(path: Path, process: Forked) -> None:
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(process.said("stderr"))
+
+
+def counter(served: Serving, name: str) -> float:
+    """What ``/metrics`` says."""
+    (line,) = (one for one in served.client.get("/metrics").text.splitlines() if one.startswith(f"{name}{{"))
+    return float(line.rpartition(" ")[2])
+
+
+def test_a_server_that_hangs_keeps_nobody_from_being_answered(
+    ran: Project, postgres_url: str, server: EmbeddedPostgres
+) -> None:
+    """Its processes stand still: readiness says for how long nobody could look, and answers stay the same."""
+    data = Path(str(make_url(postgres_url).query["host"])).parent.parent / "postgres" / "data"
+    with serving(ran) as served:
+        processes = inside(data)
+        try:
+            for process in processes:
+                os.kill(process.pid, signal.SIGSTOP)
+            time.sleep(2.5)
+            served.check()
+            assert served.client.get("/readyz").json()["looked_seconds_ago"] > 1
+        finally:
+            for process in processes:
+                os.kill(process.pid, signal.SIGCONT)
+        time.sleep(1.5)
+        assert served.client.get("/readyz").json()["looked_seconds_ago"] < 1.5

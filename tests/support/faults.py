@@ -54,12 +54,16 @@ def serving(project: Project, *arguments: str) -> Iterator[Serving]:
     server = project.start("serve", "tiny", "--port", str(port), *arguments)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            until_ready(client)
+            try:
+                until_ready(client)
+            except AssertionError as error:
+                raise AssertionError(server.said("stderr")) from error
             served = Serving(client, Serving(client).answers())
             yield served
             assert served.answers()["predictions"]
     finally:
-        os.kill(server.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(server.pid, signal.SIGTERM)
         server.wait()
 
 
@@ -140,7 +144,9 @@ class Gate:
     """A TCP proxy in front of a server, which can be away, hang, or answer in the server's place.
 
     Attributes:
-        mood: ``open``; ``away``: connections are cut; ``hangs``: never answers; ``403``, ``500``: answers that.
+        mood: ``open``; ``away``: connections are cut; ``hangs``: never answers; ``403``, ``500``: answers that;
+            ``stalls``: see :meth:`stall`.
+        stalled: Set when an upload has come to a halt.
     """
 
     def __init__(self, target: int) -> None:
@@ -150,6 +156,8 @@ class Gate:
         self.port: int = self._listener.getsockname()[1]
         self._open = True
         self._held: list[socket.socket] = []
+        self.stalled = threading.Event()
+        self._passing = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def set(self, mood: str) -> None:
@@ -160,6 +168,12 @@ class Gate:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+    def stall(self, passing: int) -> None:
+        """Pass so many uploads on, and half of the next one; then nothing more comes of it."""
+        self._passing = passing
+        self.stalled.clear()
+        self.set("stalls")
 
     def close(self) -> None:
         self._open = False
@@ -177,7 +191,7 @@ class Gate:
                 client.close()
                 continue
             self._held.append(client)
-            if mood == "open":
+            if mood in ("open", "stalls"):
                 threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
             elif mood.isdecimal():
                 threading.Thread(target=self._answer, args=(client, mood), daemon=True).start()
@@ -191,7 +205,25 @@ class Gate:
         self._held.append(server)
         back = threading.Thread(target=_copy, args=(server, client), daemon=True)
         back.start()
-        _copy(client, server)
+        with suppress(OSError):
+            self._pass_up(client, server)
+
+    def _pass_up(self, client: socket.socket, server: socket.socket) -> None:
+        awaited = False  # the body of an upload whose head went before
+        while data := client.recv(1 << 16):
+            head, body = b"", data
+            if upload := data.startswith(b"PUT "):
+                head, gap, body = data.partition(b"\r\n\r\n")
+                head += gap
+            if self.mood == "stalls" and body and (upload or awaited):
+                if not self._passing:
+                    server.sendall(head + body[: len(body) // 2])
+                    self.stalled.set()
+                    return
+                self._passing -= 1
+            awaited = upload and not body
+            server.sendall(data)
+        server.shutdown(socket.SHUT_WR)
 
     def _answer(self, client: socket.socket, status: str) -> None:
         body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>" if status == "403" else b""

@@ -25,7 +25,11 @@ _LOCK = ".lock"
 _LOCK_SECONDS, _LOCK_PAUSE_SECONDS = 30.0, 0.1
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
 _S3 = ("s3", "s3a")
-_TIMES_OUT = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60}}
+_IMPATIENT = {
+    "connect_timeout": 10, "read_timeout": 30, "retries": {"total_max_attempts": 2, "mode": "standard"},
+}  # fmt: skip
+_MOST_TRIES = 2
+"""Of s3fs, each of the tries of its client: one that hangs is given up after two minutes, as levelling is repeated."""
 _EXTRAS = {"s3": "pip install 'mlcore[s3]'", "gs": "pip install gcsfs", "gcs": "pip install gcsfs"}
 _PRECONDITION_FAILED = ("PreconditionFailed", "ConditionalRequestConflict", "412")
 
@@ -194,8 +198,7 @@ class ObjectPlace(Place):
         try:
             import fsspec
 
-            options: Mapping[str, Any] = _TIMES_OUT if protocol in _S3 else {}
-            self._fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+            self._fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False, **_options(protocol))
         except ImportError as error:
             raise ConfigError(
                 f"what writes to {protocol}:// is not installed",
@@ -203,6 +206,8 @@ class ObjectPlace(Place):
                 next_step=_EXTRAS.get(protocol, f"install the fsspec package of {protocol}://"),
             ) from error
         self._protocol, self._root = protocol, path.rstrip("/")
+        if protocol in _S3:
+            self._fs.retries = min(self._fs.retries, _MOST_TRIES)
 
     def __str__(self) -> str:
         return f"{self._protocol}://{self._root.lstrip('/')}"
@@ -281,6 +286,15 @@ class ObjectPlace(Place):
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+def _options(protocol: str) -> dict[str, Any]:
+    """How long its client waits, where fsspec's own configuration (``FSSPEC_S3``) does not say."""
+    if protocol not in _S3:
+        return {}
+    from fsspec.config import conf
+
+    return {"config_kwargs": {**_IMPATIENT, **conf.get(protocol, {}).get("config_kwargs", {})}}
 
 
 def _take(lock: IO[str], where: str) -> None:

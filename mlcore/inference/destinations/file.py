@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from mlcore.core.digests import digest_chunks
 from mlcore.core.patterns import fill
 from mlcore.core.temporary import temporary_folder
 from mlcore.core.window import iso, parse_moment
-from mlcore.errors import DISK_FULL, DataError
+from mlcore.errors import DISK_FULL, DataError, quoted
 from mlcore.inference.destinations.delivery import Delivered, Delivery
 from mlcore.inference.predictions import count
 from mlcore.ingest.examples import GroupWriter
 
 _NEXT = "name a folder that is there, may be written and has room; what was there before is untouched"
+_NEXT_REMOTE = (
+    "see that it can be reached and written, and with which credentials, then run again; what was there before is"
+    " untouched"
+)
 _CHUNK_BYTES = 1 << 20
 _AS_OF = f"mlcore.{AS_OF}".encode()
 """In the file's metadata, the moment of the run whose rows it holds."""
@@ -60,12 +65,10 @@ def _made(path: Path) -> Path:
 def _moment_of(path: str) -> datetime:
     """As of when the predictions are that a file holds; before all times where there is none."""
     try:
-        with place(path).open("rb") as file:
+        with _told("read", path), place(path).open("rb") as file:
             told = (pq.read_schema(file).metadata or {}).get(_AS_OF)
     except FileNotFoundError:
         return datetime.min.replace(tzinfo=UTC)
-    except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror or error}", where=path, next_step=_NEXT) from error
     except pa.ArrowInvalid as error:
         told, reason = None, error
     else:
@@ -104,13 +107,7 @@ def write_file(path: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> 
             else:
                 written.replace(target)
     except OSError as error:
-        raise DataError(
-            "the disk is full"
-            if error.errno in DISK_FULL
-            else f"the file cannot be written: {error.strerror or error}",
-            where=path,
-            next_step=_NEXT,
-        ) from error
+        raise _refused("written", path, error) from error
     return digest
 
 
@@ -119,7 +116,29 @@ def _upload(written: Path, url: str) -> None:
     from upath import UPath
 
     target = UPath(url)
-    target.fs.put_file(str(written), target.path)
+    with _told("written", url):
+        target.fs.put_file(str(written), target.path)
+
+
+@contextmanager
+def _told(done: str, path: str) -> Iterator[None]:
+    """What an object store's client raises may be of any class."""
+    try:
+        yield
+    except (FileNotFoundError, pa.ArrowInvalid, DataError):
+        raise
+    except Exception as error:
+        raise _refused(done, path, error) from error
+
+
+def _refused(done: str, path: str, error: Exception) -> DataError:
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        what = "the disk is full"
+    elif isinstance(error, OSError):
+        what = f"the file cannot be {done}: {error.strerror or error}"
+    else:
+        what = f"the file cannot be {done}: {type(error).__name__}: {quoted(str(error), 300)}"
+    return DataError(what, where=path, next_step=_NEXT_REMOTE if "://" in path else _NEXT)
 
 
 class _Writer(GroupWriter):

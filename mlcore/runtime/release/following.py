@@ -22,6 +22,7 @@ from mlcore.core.window import iso
 from mlcore.errors import DestinationError, MlcoreError, quoted
 from mlcore.registry.names import CHAMPION, PREVIOUS
 from mlcore.registry.records import AliasMove, ModelVersion, reign
+from mlcore.runtime.release.telling import Occasion, tell_of
 from mlcore.runtime.session import Session
 from mlcore.runtime.waiting import waiting
 
@@ -101,16 +102,19 @@ def level(
     config: PipelineConfig,
     *,
     take_over: bool = False,
+    occasion: Occasion | None = None,
     tell: Callable[[str], None] = _LOG.info,
 ) -> tuple[Followed, ...]:
     """Bring every destination of a pipeline's file to what the registry says; what fails keeps no other from it.
 
-    May be killed at any moment, and done again. Whoever levels the same destination already is waited for.
+    May be killed at any moment, and done again. Whoever levels the same destination already is waited for. People are
+    told of one that cannot be brought level, once, and when it is again.
 
     Args:
         session: The stores.
         config: The pipeline.
         take_over: See :func:`mlcore.deployment.destinations.levelling.bring_level`.
+        occasion: Which run it is done in, for the alert.
         tell: Told what was done.
     """
     found = []
@@ -122,16 +126,18 @@ def level(
         else:
             tell(f"{entry.shown}: {said}")
             found.append(Followed(place=entry.shown, said=said))
+    if found:
+        tell_of(session, config, found, occasion or Occasion())
     return tuple(found)
 
 
-def level_after(session: Session, config: PipelineConfig) -> tuple[Followed, ...]:
+def level_after(session: Session, config: PipelineConfig, occasion: Occasion | None = None) -> tuple[Followed, ...]:
     """:func:`level` after something that is committed: what cannot be brought level is a warning.
 
     Returns:
         The destinations that are not level.
     """
-    behind = tuple(one for one in level(session, config) if one.error)
+    behind = tuple(one for one in level(session, config, occasion=occasion) if one.error)
     for one in behind:
         _LOG.warning(
             "the registry is as it should be, destination %s is not level yet: %s\n"

@@ -53,3 +53,10 @@ def test_an_alert_without_a_failed_task_says_what_happened():
     alert = an_alert(tasks=(), why="the bucket is away", headline="is ahead of a push destination")
     assert alert.title == "flights is ahead of a push destination (run scheduled__2013-03-04)"
     assert "the bucket is away" in alert.body
+
+
+def test_news_of_no_run_names_none():
+    """What happened outside of a run is told without one, in the title and in the body."""
+    alert = an_alert(run="", tasks=(), why="level again", headline="is level with a push destination again", good=True)
+    assert alert.title == "flights is level with a push destination again"
+    assert "run:" not in alert.body
