@@ -31,18 +31,15 @@ MlcoreError
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from mlcore.masking import hidden, masked
+
 QUOTE_LIMIT = 120
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSALS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
-_PASSWORD = re.compile(r"(://[^/\s@:'\"]*:)(?!\$\{)[^/\s@'\"]+@")
-_TOKEN = re.compile(
-    r"([?&](?:[a-z_-]*(?:token|password|passwd|secret|signature|credential|key)|sig)=)(?!\$\{)[^&\s'\"]+", re.IGNORECASE
-)
 UNWRITABLE_NEXT = (
     "see that the folder named by MLCORE_ARTIFACTS may be written and has room (mlcore gc shows what can go),"
     " then run again: nothing was published"
@@ -59,19 +56,8 @@ def quoted(value: object, limit: int = QUOTE_LIMIT) -> str:
     return text if len(text) <= limit else text[: max(limit - 2, 0)] + "..."
 
 
-def masked(text: str) -> str:
-    """A text without the passwords and tokens of the URLs in it: libraries quote whole URLs in their errors.
-
-    ``${NAME}`` stays as it is written.
-
-    >>> masked("no answer of https://me:secret@host/a.csv?token=abc&n=1")
-    'no answer of https://me:***@host/a.csv?token=***&n=1'
-    """
-    return _TOKEN.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
-
-
 class MlcoreError(Exception):
-    """What happened, where, and what to do next; :func:`masked`.
+    """What happened, where, and what to do next; :func:`mlcore.masking.masked`.
 
     Args:
         what: One sentence that says what is wrong.
@@ -88,7 +74,7 @@ class MlcoreError(Exception):
         super().__init__(masked(what))
         self.what = masked(what)
         self.where = masked(where)
-        self.next_step = next_step
+        self.next_step = hidden(next_step)  # which may show how an address is written
 
     def __str__(self) -> str:
         parts = [self.what]

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from hypothesis import settings
 from support.databases import clone, create, drop, no_waiting_for_the_disk
 from xdist.scheduler import LoadScopeScheduling
@@ -76,18 +77,25 @@ def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
 
 
 class MailServer:
-    """A real SMTP server on this machine that keeps what it is given."""
+    """A real SMTP server on this machine that keeps what it is given, also the passwords of those who log in."""
 
     def __init__(self) -> None:
         self.messages: list[email.message.EmailMessage] = []
+        self.passwords: list[bytes] = []
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, authenticator=self._authenticate, auth_require_tls=False
+        )
         self._controller.start()
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         self.messages.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
         return "250 OK"
+
+    def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        self.passwords.append(data.password)
+        return AuthResult(success=True)
 
     def stop(self) -> None:
         self._controller.stop()

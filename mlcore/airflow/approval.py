@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
@@ -11,8 +10,8 @@ from airflow.sdk import Param
 
 from mlcore.airflow.naming import run_name
 from mlcore.airflow.operators import airflow_errors, airflow_run, execution_id
+from mlcore.airflow.secrecy import task_settings
 from mlcore.config.pipeline import PipelineConfig
-from mlcore.config.settings import Settings
 from mlcore.core.types import GraphKind
 from mlcore.errors import MetadataError
 from mlcore.runtime.graphs.graph import FromNode, Node
@@ -60,7 +59,7 @@ class PushApproval(ApprovalOperator):  # type: ignore[misc] # Airflow is untyped
         from mlcore.runtime.release.approval_words import in_words
         from mlcore.runtime.session import open_session
 
-        with airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
+        with airflow_errors(), open_session(task_settings(self.config)) as session:
             model, evaluation = (self._read(session, context, key) for key in (_MODEL, _EVALUATION))
             blessings = [self._read(session, context, key) for key in _BLESSINGS]
             force = context["params"].get("force_push") is True
@@ -81,7 +80,7 @@ class PushApproval(ApprovalOperator):  # type: ignore[misc] # Airflow is untyped
         said = HITLOperator.execute_complete(self, context, event)
         user = said["responded_by_user"]
         run = airflow_run(context)
-        with airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
+        with airflow_errors(), open_session(task_settings(self.config)) as session:
             model, evaluation = (self._read(session, context, key) for key in (_MODEL, _EVALUATION))
             try:
                 return answer(

@@ -20,6 +20,7 @@ from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
 from mlcore.core.types import ExecutionState, Json
 from mlcore.errors import MlcoreError
+from mlcore.runtime.logs import ContextFormatter
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ SILENT = (
 
 def main() -> int:
     """Send all that waits."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(ContextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     settings = Settings.from_environ(os.environ)
     undelivered = Outbox.of(settings).drain(lambda event: handle(event, settings, os.environ))
     return 1 if undelivered else 0

@@ -17,7 +17,8 @@ from mlcore.cli.context import console, notes, session, settings
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction
 from mlcore.config.loader import find_pipeline
 from mlcore.core.window import iso
-from mlcore.errors import ConfigError, masked, quoted
+from mlcore.errors import ConfigError, quoted
+from mlcore.masking import masked
 from mlcore.registry.store import CHAMPION
 from mlcore.runtime.predict import Asked, Write
 from mlcore.runtime.predict import predict as predict_rows

@@ -103,7 +103,8 @@ Schedule = Annotated[str, AfterValidator(_cron)]
 class Section(BaseModel):
     """A block of the pipeline file: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Tracebacks hold what Pydantic says, and a file may hold what its writer should have put into the environment.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -21,6 +21,8 @@ _SHOWN_PROBLEMS = 10
 _OF_KINDS = (("data", "source"), ("data", "split"), ("inference", "source"))
 _LISTED = (("push", "destinations"), ("inference", "destinations"))
 _KIND = re.compile(r"^(?:Input tag .* found|Unable to extract tag) using (?:discriminator )?'(\w+)'")
+_SECRET = (("alerts",),)
+"""Blocks whose values no message quotes: who wrote an address wrongly may have written its token."""
 _SHARED = ("beam", "retention", "tracking", "lineage")
 """Blocks that the project's file gives to pipelines without their own."""
 PLATFORM_FILE = "platform.yaml"
@@ -139,7 +141,8 @@ def _problems(error: ValidationError) -> list[str]:
 def _problem(location: tuple[int | str, ...], message: str, value: object) -> str:
     key = ".".join(str(part) for part in _written(location, message)) or "(the whole file)"
     message = message.removeprefix("Value error, ")
-    given = "" if isinstance(value, dict) else f" (given: {quoted(value)})"
+    hidden = isinstance(value, dict) or location[:1] in _SECRET
+    given = "" if hidden else f" (given: {quoted(value)})"
     return f"  {key}: {message}{given}"
 
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlcore.masking import conceal_environment
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
@@ -32,6 +34,8 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings of an environment; what is secret in it is no longer told by this process's errors and logs."""
+        conceal_environment(environ)
         project = Path(environ.get("MLCORE_PROJECT") or ".").resolve()
         home = Path(environ.get("MLCORE_HOME") or project / ".mlcore")
         home = home if home.is_absolute() else project / home

@@ -25,6 +25,7 @@ import setproctitle
 
 from mlcore.config.settings import Settings
 from mlcore.errors import MlcoreError, PlatformError
+from mlcore.masking import masked
 from mlcore.platform import credentials
 from mlcore.platform.children import SERVICES, Child, Forked, bound_log
 from mlcore.platform.databases import airflow_url, create_databases, database_of
@@ -36,6 +37,7 @@ from mlcore.platform.migrations import needed, note_current
 from mlcore.platform.postgres import EmbeddedPostgres
 from mlcore.platform.processes import ProcessId, belonging_to, end
 from mlcore.platform.state import Health, Phase, PlatformState
+from mlcore.runtime.logs import ContextFormatter
 
 _LOG = logging.getLogger(__name__)
 
@@ -246,7 +248,7 @@ def _sleep(seconds: float) -> None:
 def _told(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, MlcoreError):
         return error.what, error.where, error.next_step
-    return f"{type(error).__name__}: {error}"[:500], "", "see logs/supervisor.log in the home folder"
+    return masked(f"{type(error).__name__}: {error}")[:500], "", "see logs/supervisor.log in the home folder"
 
 
 def free_port(wanted: int) -> int:
@@ -305,7 +307,9 @@ def _seconds(timestamp: str | None) -> float:
 def main(port: int, environ: Mapping[str, str]) -> int:
     """The supervisor as a process of its own; ``environ`` has SPT_NOENV, see environment.py."""
     setproctitle.setproctitle("mlcore supervisor")  # the first call must come before any change of os.environ
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(ContextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     settings = Settings.from_environ(environ)
     os.chdir(settings.project)
     return Supervisor(settings, port, environ).run()

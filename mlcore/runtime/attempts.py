@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from mlcore.core.types import ExecutionState
-from mlcore.errors import REFUSALS, ComponentFailed, MlcoreError, masked, quoted, system_refused
+from mlcore.errors import REFUSALS, ComponentFailed, MlcoreError, quoted, system_refused
+from mlcore.masking import masked
 from mlcore.runtime.session import Session
 
 
@@ -30,7 +31,7 @@ def attempt(session: Session, execution_ids: Sequence[int]) -> Iterator[None]:
             raise refused from error
         _record(session, execution_ids, f"{type(error).__name__}: {error}", ExecutionState.FAILED)
         raise ComponentFailed(
-            f"{type(error).__name__}: {quoted(str(error), 500)}",
+            f"{type(error).__name__}: {quoted(masked(str(error)), 500)}",
             where=f"execution {execution_ids[0]}",
             next_step="the chained traceback says where; correct it and run again: nothing was published",
         ) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from mlcore.errors import masked
+from mlcore.masking import masked
 
 _CONTEXT: ContextVar[tuple[tuple[str, object], ...]] = ContextVar("mlcore_log_context", default=())
 

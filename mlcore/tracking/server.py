@@ -17,6 +17,7 @@ from urllib.request import urlopen
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.tracking import Mlflow
 from mlcore.errors import ConfigError, TrackingError, quoted
+from mlcore.masking import conceal_named
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -65,6 +66,7 @@ def names_of(config: PipelineConfig, environ: Mapping[str, str]) -> Names | None
             where=f"tracking.mlflow.uri of {config.name}",
             next_step=f"set {missing[0]} for the command line and for Airflow's scheduler, or write the address itself",
         )
+    conceal_named(given.uri, environ)
     uri = _VARIABLE.sub(lambda match: environ[match[1]], given.uri)
     return Names(
         pipeline=config.name, uri=uri, experiment=given.experiment or config.name, model=given.model or config.name

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 from support.faults import ROWS, free_port
+from support.planted import Planted, files, rows
 from support.project import LATER, Project
-
-
-class Planted:
-    """Texts that nobody may ever see again, by what they are."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, str] = {}
-
-    def __call__(self, name: str) -> str:
-        return self._made.setdefault(name, f"planted-{secrets.token_hex(12)}")
-
-    def found_in(self, text: str | bytes) -> list[str]:
-        data = text.encode() if isinstance(text, str) else text
-        return [name for name, secret in self._made.items() if secret.encode() in data]
 
 
 @pytest.fixture
@@ -52,17 +38,6 @@ def planted(monkeypatch: pytest.MonkeyPatch, ran_twice: Project) -> Planted:
         file.write("tracking: {mlflow: {max_wait: PT2S}}\n")
         file.write('alerts: {urls: ["jsons://me:${ALERT_TOKEN}@127.0.0.1:1/"]}\n')
     return found
-
-
-def rows(url: str) -> Iterator[str]:
-    """Every row of every table, as text."""
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        named = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema = 'public'"
-        for schema, table in connection.execute(text(named)).all():
-            for row in connection.execute(text(f'SELECT to_jsonb(t)::text FROM "{schema}"."{table}" t')):
-                yield f"{table}: {row[0]}"
-    engine.dispose()
 
 
 def test_no_secret_is_told_by_anything(ran_twice: Project, planted: Planted, tmp_path: Path) -> None:
@@ -97,9 +72,8 @@ def test_no_secret_is_told_by_anything(ran_twice: Project, planted: Planted, tmp
     assert not leaks
     held = [row[:500] for row in rows(str(project.settings.database_url)) if planted.found_in(row)]
     assert not held
-    for folder in (Path(project.settings.artifacts), project.settings.home, tmp_path):
-        for file in folder.rglob("*"):
-            assert not (file.is_file() and planted.found_in(file.read_bytes())), file
+    for file, content in files(Path(project.settings.artifacts), project.settings.home, tmp_path):
+        assert not planted.found_in(content), file
 
 
 def served(project: Project, planted: Planted) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from mlcore.core.types import Json
 from mlcore.deployment.destinations.base import Destination
 from mlcore.deployment.destinations.folder import FolderDestination
 from mlcore.errors import ConfigError, quoted
+from mlcore.masking import conceal_named
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HIDDEN = "****"
@@ -64,6 +65,7 @@ def filled(value: Json, variables: Mapping[str, str]) -> Json:
             where="push.destinations",
             next_step=f"set {missing[0]} for the command line and for the workers of Airflow",
         )
+    conceal_named(value, variables)
     return _VARIABLE.sub(lambda match: variables[match[1]], value)
 
 

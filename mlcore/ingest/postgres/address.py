@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from mlcore.config.sources import PostgresAddress
 from mlcore.errors import ConfigError
+from mlcore.masking import conceal
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SCHEMES = ("postgres", "postgresql")
@@ -101,6 +102,7 @@ def parse_address(url: str, *, where: str, secrets: tuple[str, ...] = ()) -> Add
     passwords = (parts.password or "", query.get("password", ""), query.get("sslpassword", ""))
     hidden = {form for text in (*passwords, *secrets) if text for form in (text, unquote(text), quote(text, safe=""))}
     hidden -= {user, host, str(port or ""), parts.path.strip("/")}
+    conceal(hidden)
     return Address(url=plain, shown=shown, secrets=tuple(sorted(hidden, key=len, reverse=True)))
 
 

@@ -21,6 +21,7 @@ from mlcore import __version__
 from mlcore.config.lineage import Lineage
 from mlcore.core.digests import canonical_json, digest_json
 from mlcore.errors import ConfigError, TrackingError, quoted
+from mlcore.masking import conceal_named
 from mlcore.tracking.openlineage.names import masked_url
 from mlcore.tracking.openlineage.records import Event, EventKey
 
@@ -97,6 +98,7 @@ def _filled(text: str, environ: Mapping[str, str], where: str) -> str:
                 where=where,
                 next_step=f"set {name} for the command line and for Airflow's workers and scheduler",
             )
+    conceal_named(text, environ)
     return _VARIABLE.sub(lambda match: environ[match[1]], text)
 
 
