@@ -1,4 +1,4 @@
-"""The drift report pages inside Airflow's UI.
+"""The pages inside Airflow's UI: drift reports, and the challenge of a champion.
 
 Everything on them is rendered here, escaped, without a script. A report itself holds values from data and scripts of
 its own, so it is shown in a sandboxed frame under a policy that also holds when it is opened by itself.
@@ -14,15 +14,18 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from mlcore.airflow.auth import DagReader, User, readable_dags
 from mlcore.airflow.naming import RETRAIN_PREFIX, kind_of, pipeline_of, run_name
 from mlcore.airflow.rendering import rendered_report
-from mlcore.config.loader import pipeline_names
+from mlcore.config.loader import find_pipeline, pipeline_names
 from mlcore.config.settings import Settings
 from mlcore.core.types import GraphKind
 from mlcore.core.window import iso
 from mlcore.errors import ArtifactMissing, MlcoreError
+from mlcore.runtime.challenge_page import content
+from mlcore.runtime.challenges import report_challenge
 from mlcore.runtime.reports import DriftReport, find_report, list_reports
 from mlcore.runtime.session import Session, open_session
 
@@ -51,6 +54,7 @@ def create_app() -> FastAPI:
         (f"{of_dag}/runs/{{run_id:path}}/reports", reports_of_run),
         (f"{of_dag}/reports/{{report_id}}", one_report),
         (f"{of_dag}/reports/{{report_id}}/html", report_content),
+        (f"{of_dag}/challenge", challenge_of_dag),
     ):
         app.add_api_route(path, endpoint, response_class=HTMLResponse, dependencies=[DagReader])
     app.add_exception_handler(MlcoreError, _show_error)
@@ -113,6 +117,20 @@ def report_content(dag_id: str, report_id: int) -> FileResponse:
         artifact, _ = find_report(session, report_id, pipeline=pipeline or dag_id)
     path: Path = rendered_report(artifact, _settings())
     return FileResponse(path, media_type="text/html", headers={**_HEADERS, "Content-Security-Policy": REPORT_POLICY})
+
+
+def challenge_of_dag(request: Request, dag_id: str) -> HTMLResponse:
+    """How the challenger of a DAG's pipeline compares with the champion, and those before it."""
+    with _pipeline_session(dag_id) as (pipeline, session):
+        report = report_challenge(session, find_pipeline(_settings().pipelines, pipeline)) if pipeline else None
+    return _page(
+        request,
+        "challenge.html",
+        title=f"Challenge of {pipeline or dag_id}",
+        dag_id=dag_id,
+        pipeline=pipeline,
+        body=Markup(content(report)) if report else "",  # noqa: S704 - escaped where it is made
+    )
 
 
 def _settings() -> Settings:

@@ -35,12 +35,12 @@ class LazyApp:
         await self._app(scope, receive, send)
 
 
-def _view(destination: str, href: str, url_route: str) -> _View:
-    return {"name": "Drift reports", "destination": destination, "href": PREFIX + href, "url_route": url_route}
+def _view(destination: str, href: str, url_route: str, name: str = "Drift reports") -> _View:
+    return {"name": name, "destination": destination, "href": PREFIX + href, "url_route": url_route}
 
 
 class MlcorePlugin(AirflowPlugin):  # type: ignore[misc] # Airflow is untyped to mypy
-    """The pipelines' timetable, alerts on failed runs, and the drift report pages."""
+    """The pipelines' timetable, alerts on failed runs, and the pages of drift reports and challenges."""
 
     name = "mlcore"
     timetables = [PipelineTimetable]
@@ -49,5 +49,6 @@ class MlcorePlugin(AirflowPlugin):  # type: ignore[misc] # Airflow is untyped to
     external_views = [
         _view("nav", "/reports", "drift-reports"),
         _view("dag", "/dags/{DAG_ID}/reports", "drift-reports-of-dag"),
+        _view("dag", "/dags/{DAG_ID}/challenge", "challenge-of-dag", "Challenge"),
         _view("dag_run", "/dags/{DAG_ID}/runs/{RUN_ID}/reports", "drift-reports-of-run"),
     ]

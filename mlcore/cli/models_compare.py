@@ -1,8 +1,9 @@
-"""``mlcore models compare``: the challenger beside the champion, look by look."""
+"""``mlcore models compare``: the challenger beside the champion, look by look; as a page, too."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,12 +15,15 @@ from mlcore.config.files import pipeline_file
 from mlcore.core.window import iso
 
 if TYPE_CHECKING:
+    from mlcore.config.pipeline import PipelineConfig
     from mlcore.config.rollout import Rollout
     from mlcore.registry.challenge import Challenge, Look
+    from mlcore.runtime.session import Session
 
 
 def compare(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    html: Annotated[Path | None, typer.Option(help="Write it as one HTML file, too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """How the challenger compares with the champion so far, and what is left of its time; a monitoring looks again."""
@@ -27,9 +31,12 @@ def compare(
     from mlcore.config.loader import find_pipeline
 
     pipeline_file(settings().pipelines, pipeline)
-    rollout = find_pipeline(settings().pipelines, pipeline).push.rollout
+    config = find_pipeline(settings().pipelines, pipeline)
+    rollout = config.push.rollout
     with session() as stores:
         challenge, looks = stores.registry.challenge(pipeline), stores.registry.looks(pipeline)
+        if html is not None:
+            _write(html, stores, config)
     if as_json:
         show_json({**_described(challenge, rollout), "looks": [asdict(look) for look in looks]})
         return
@@ -40,6 +47,16 @@ def compare(
             notes.print(f"{name.replace('_', ' ')}: {value}", highlight=False, markup=False)
     if looks:
         console.print(_table(looks))
+
+
+def _write(path: Path, stores: Session, config: PipelineConfig) -> None:
+    from mlcore.cli.data.output import write_page
+    from mlcore.evaluation.card.html import document
+    from mlcore.runtime.challenge_page import content, title
+    from mlcore.runtime.challenges import report_challenge
+
+    report = report_challenge(stores, config)
+    write_page(path, document(title(report), content(report)))
 
 
 def _described(challenge: Challenge | None, rollout: Rollout | None) -> dict[str, Any]:

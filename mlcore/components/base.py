@@ -117,6 +117,10 @@ class Known(Protocol):
         """What there is to look at of a challenge."""
 
     @property
+    def challenger(self) -> ModelVersion | None:
+        """Who is compared with the champion in this run, or asked beside it."""
+
+    @property
     def project(self) -> Path:
         """Where relative paths start."""
 

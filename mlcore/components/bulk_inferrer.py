@@ -9,6 +9,7 @@ Of rows that are split by other things than time there are files ``train-...`` a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from mlcore.components.base import Known, SpanComponent, SpanTask, split_folders
 from mlcore.components.example_gen import ExampleGen
@@ -19,6 +20,8 @@ from mlcore.core.types import ArtifactType, Json
 from mlcore.errors import ConfigError
 
 MODEL = "model"
+EXAMPLES_DIGEST = "examples_digest"
+"""Property of predictions: what was predicted."""
 PREFIX = "part"
 
 
@@ -43,7 +46,7 @@ class BulkInferrer(SpanComponent):
 
     input = ArtifactType.EXAMPLES
     output = ArtifactType.PREDICTIONS
-    code = (
+    code: ClassVar[tuple[str, ...]] = (
         "inference.bulk",
         "inference.scorer",
         "beam.convert",
@@ -109,4 +112,5 @@ class BulkInferrer(SpanComponent):
                 model=model.artifact.id,
                 model_digest=model.artifact.digest,
                 model_version=self.version,
+                **{EXAMPLES_DIGEST: task.source.artifact.digest},
             )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlcore.components.base import Component, Inputs, Known, Outputs
+from mlcore.components.challenger_inferrer import PROBLEM
 from mlcore.components.evaluator import own_metrics
 from mlcore.config.rollout import Rollout
-from mlcore.core.types import ArtifactType, Json
+from mlcore.core.types import Artifact, ArtifactType, Json
 from mlcore.core.window import Interval, iso
 from mlcore.errors import ConfigError
 
@@ -46,7 +47,8 @@ class Trial:
 class ChallengerEvaluator(Component):
     """Scores the same rows with both models, and says whether the challenger may replace the champion.
 
-    Every row with a mature label counts, whichever model answered it: both are asked anew. Where nobody challenges, or
+    Every row with a mature label counts, whichever model answered it: by what both predicted of it, where that is
+    stored, else both are asked anew. A challenger that could not predict a span is refused. Where nobody challenges, or
     nothing new is labelled, it says so.
 
     Attributes:
@@ -57,9 +59,22 @@ class ChallengerEvaluator(Component):
         "examples": ArtifactType.EXAMPLES,
         "model": ArtifactType.MODEL,
         "champion": ArtifactType.MODEL,
+        "challenger_predictions": ArtifactType.CHALLENGER_PREDICTIONS,
+        "champion_predictions": ArtifactType.PREDICTIONS,
     }
     outputs = {"challenge": ArtifactType.CHALLENGE}
-    code = ("evaluation", "accumulators", "training", "transform", "components.scoring", "ingest.examples")
+    code = (
+        "evaluation",
+        "accumulators",
+        "training",
+        "transform",
+        "components.scoring",
+        "components.served",
+        "inference.predictions",
+        "inference.scorer",
+        "monitoring.served",
+        "ingest.examples",
+    )
     libraries = ("scikit-learn", "numpy", "scipy", "pyarrow")
     trial: Trial | None = None
 
@@ -96,12 +111,8 @@ class ChallengerEvaluator(Component):
         return self.config.push.rollout
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
-        from mlcore.evaluation.challenge import (
-            ChallengeDocument,
-            ChallengeOutcome,
-            ChallengeResult,
-            write_challenge,
-        )
+        from mlcore.evaluation.challenge import ChallengeResult
+        from mlcore.evaluation.challenge_file import ChallengeDocument, ChallengeOutcome, write_challenge
         from mlcore.evaluation.files import write
 
         trial, output = self.trial, outputs["challenge"]
@@ -110,12 +121,14 @@ class ChallengerEvaluator(Component):
         else:
             result = self._compared(inputs, trial)
         document = ChallengeDocument(outcome=result.outcome, reasons=result.reasons)
-        if trial is not None and result.judgement is not None:
+        if result.judgement is not None:
             write(output.path, result.judgement)
+        if trial is not None and result.outcome is not ChallengeOutcome.NONE:
             document = ChallengeDocument(
                 outcome=result.outcome,
                 reasons=result.reasons,
                 rows=result.rows,
+                predicted=result.predicted,
                 spent=result.spent,
                 challenger=inputs.one("model").artifact.digest,
                 champion=inputs.one("champion").artifact.digest,
@@ -124,45 +137,55 @@ class ChallengerEvaluator(Component):
                 champion_version=trial.champion,
                 look=trial.look,
                 until=iso(trial.judged.end),
+                differences=result.differences,
             )
         write_challenge(output.path, document)
         output.properties.update(
             outcome=result.outcome.value,
             reasons=list(result.reasons),
             rows=result.rows,
+            predicted=result.predicted,
             challenger=document.challenger_version,
             champion=document.champion_version,
             look=document.look,
         )
 
     def _compared(self, inputs: Inputs, trial: Trial) -> ChallengeResult:
-        from mlcore.components.scoring import about, read_judged, score
-        from mlcore.evaluation.challenge import ChallengeOutcome, ChallengeResult, Progress, judge_challenger
+        from mlcore.components.scoring import about
+        from mlcore.components.served import Rival, paired
+        from mlcore.evaluation.challenge import ChallengeResult, Progress, judge_challenger
+        from mlcore.evaluation.challenge_file import ChallengeOutcome
 
-        model, champion = inputs.one("model").path, inputs.one("champion").path
-        judged = read_judged(self.config, inputs.paths("examples"))
+        problems = [one.artifact for one in inputs["challenger_predictions"] if PROBLEM in one.artifact.properties]
+        if problems and not trial.passed:
+            return ChallengeResult(outcome=ChallengeOutcome.REFUSED, reasons=(_in_words(problems),), spent=trial.spent)
+        model = inputs.one("model").path
+        predicted = [one for one in inputs["challenger_predictions"] if one.artifact not in problems]
+        both = paired(
+            self.config,
+            inputs.paths("examples"),
+            Rival(model=model, predictions=predicted),
+            Rival(model=inputs.one("champion").path, predictions=inputs["champion_predictions"]),
+        )
+        judged = both.judged
         if not judged.rows.num_rows:
             return ChallengeResult(outcome=ChallengeOutcome.NONE, reasons=("no row has a label yet",))
         progress = Progress(over=trial.over, spent=trial.spent, long_enough=trial.long_enough, earlier=trial.earlier)
         result = judge_challenger(
             judged.labels,
-            score(model, judged.rows),
-            score(champion, judged.rows),
+            both.first,
+            both.second,
             progress,
             columns=judged.rows,
             config=self.config.evaluation,
             rollout=self._rollout,
             **about(self.config, judged, model),
         )
+        result = replace(result, predicted=both.predicted)
         if not trial.passed:
             return result
-        return ChallengeResult(
-            outcome=ChallengeOutcome.PASSED,
-            reasons=(f"passed before: {trial.passed}",),
-            rows=result.rows,
-            spent=trial.spent,
-            judgement=result.judgement,
-        )
+        reasons = (f"passed before: {trial.passed}",)
+        return replace(result, outcome=ChallengeOutcome.PASSED, reasons=reasons, spent=trial.spent)
 
     def summary(self, outputs: Inputs) -> str:
         properties = outputs.one("challenge").artifact.properties
@@ -170,3 +193,10 @@ class ChallengerEvaluator(Component):
         first = reasons[0] if isinstance(reasons, list) and reasons else ""
         who = f"version {properties['challenger']} beside {properties['champion']}, " if properties["look"] else ""
         return f"{who}{str(properties['outcome']).lower()}: {first}"
+
+
+def _in_words(problems: Sequence[Artifact]) -> str:
+    first = problems[0]
+    span = first.span.label if first.span else ""
+    many = f"{len(problems)} spans, the first of them {span}" if len(problems) > 1 else span
+    return f"the challenger could not predict {many}: {first.properties[PROBLEM]}"

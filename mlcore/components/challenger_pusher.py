@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mlcore.core.types import Json
-    from mlcore.evaluation.challenge import ChallengeDocument
+    from mlcore.evaluation.challenge_file import ChallengeDocument
 
 FILE_NAME = "push.json"
 
@@ -29,7 +29,7 @@ class ChallengerPusher(Component):
 
     inputs = {"challenge": ArtifactType.CHALLENGE}
     outputs = {"push": ArtifactType.PUSHED_MODEL}
-    code = ("registry", "evaluation.challenge")
+    code = ("registry", "evaluation.challenge_file")
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -37,7 +37,7 @@ class ChallengerPusher(Component):
         return {"as_of": iso(self.request.as_of), **({"approval": True} if self.config.push.approval else {})}
 
     def run(self, inputs: Inputs, outputs: Outputs) -> None:
-        from mlcore.evaluation.challenge import ChallengeOutcome
+        from mlcore.evaluation.challenge_file import ChallengeOutcome
 
         found = self._found(inputs)
         push = found.outcome is ChallengeOutcome.PASSED
@@ -69,7 +69,7 @@ class ChallengerPusher(Component):
         conclude(connection, self.config.name, look, needs_approval=self.config.push.approval)
 
     def _found(self, inputs: Inputs) -> ChallengeDocument:
-        from mlcore.evaluation.challenge import read_challenge
+        from mlcore.evaluation.challenge_file import read_challenge
 
         return read_challenge(inputs.one("challenge").path)
 

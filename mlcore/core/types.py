@@ -20,7 +20,8 @@ SPAN_FRAGMENT = "#span="
 class ArtifactType(StrEnum):
     """What an artifact is. A ``SOURCE_FILE`` is the user's: it is recorded, never written, never collected.
 
-    What comes from the serving log, or has no outcome, has types of its own: it is never trained on.
+    What comes from the serving log, or has no outcome, has types of its own: it is never trained on. So has what a
+    challenger predicts: it is never delivered.
     """
 
     SOURCE_FILE = "SourceFile"
@@ -36,6 +37,7 @@ class ArtifactType(StrEnum):
     HYPER_PARAMETERS = "HyperParameters"
     MODEL = "Model"
     PREDICTIONS = "Predictions"
+    CHALLENGER_PREDICTIONS = "ChallengerPredictions"
     PUSHED_PREDICTIONS = "PushedPredictions"
     SELECTION = "Selection"
     ENVIRONMENT = "Environment"
@@ -118,7 +120,8 @@ class NewExecution:
 
     Attributes:
         fingerprint: Hash of code, parameters and inputs' digests; ``None`` for one that only gathers spans.
-        origin: Where it ran: Airflow's DAG id, run id and try, or the command line's host and pid.
+        origin: Where it ran: Airflow's DAG id, run id and try, or the command line's host and pid; and the lock that
+            tells it from a dead one where there is no fingerprint.
     """
 
     component: str

@@ -1,46 +1,30 @@
 """A challenger beside the champion, on rows that neither has seen: go on, promote, or refuse.
 
-challenge/
-├── challenge.json      who, up to when, how many rows, what came of it and why
-└── ...                 the comparison, as an Evaluation has it; nothing where there was none to compare
-
 Looked at again whenever labels arrive, chance would promote any challenger some day; so each look has a share of the
 chance of error only (`spending.share_left`), and the looks before enough rows and time have none.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from pathlib import Path
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Unpack
 
 import pyarrow as pa
 
+from mlcore.config.evaluation import AnyCriterion, ChampionCriterion
 from mlcore.config.evaluation import Evaluation as EvaluationConfig
 from mlcore.config.rollout import Rollout
-from mlcore.core.digests import canonical_json
-from mlcore.core.payloads import read_payload
-from mlcore.errors import ArtifactCorrupt, quoted
+from mlcore.evaluation.challenge_file import ChallengeOutcome, Difference
 from mlcore.evaluation.files import Judgement
 from mlcore.evaluation.gates import Outcome, hopeless
 from mlcore.evaluation.judge import judge
+from mlcore.evaluation.metrics import find_metric
 from mlcore.evaluation.rows import About, Column
 from mlcore.evaluation.sample import Floats
-from mlcore.evaluation.spending import share_left
+from mlcore.evaluation.spending import confidence_of, share_left
 from mlcore.evaluation.values import Comparison
-
-FILE_NAME = "challenge.json"
-
-
-class ChallengeOutcome(StrEnum):
-    """NONE: nobody challenges, or there is nothing new to look at."""
-
-    NONE = "NONE"
-    CONTINUED = "CONTINUED"
-    PASSED = "PASSED"
-    REFUSED = "REFUSED"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,13 +51,17 @@ class ChallengeResult:
     Attributes:
         spent: The share of the chance of error that this look and those before it had.
         judgement: ``None`` where there was nothing to compare.
+        predicted: Of so many rows both models' stored predictions were compared, of the others what they say now.
+        differences: In the metrics of the criteria.
     """
 
     outcome: ChallengeOutcome
     reasons: tuple[str, ...]
     rows: int = 0
+    predicted: int = 0
     spent: float = 0.0
     judgement: Judgement | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 def judge_challenger(
@@ -124,12 +112,16 @@ def judge_challenger(
     assert judgement.verdict is not None
     assert judgement.comparison is not None
     rows, over = judgement.comparison.overall.rows, progress.over >= 1.0
+    differences = tuple(_differences(criteria, judgement.comparison, progress.earlier, share or 1.0))
     if rows < rollout.min_rows or not progress.long_enough or not share:
         short = f"{rows:,} rows with a label of {rollout.min_rows:,}" if rows < rollout.min_rows else "too little time"
         shown = _shown(judgement.comparison, [criterion.metric for criterion in criteria])
         outcome = ChallengeOutcome.REFUSED if over else ChallengeOutcome.CONTINUED
         reasons = (f"{'time is over: ' if over else 'too early to say: '}{short}", *shown)
-        return ChallengeResult(outcome=outcome, reasons=reasons, rows=rows, spent=progress.spent, judgement=judgement)
+        return ChallengeResult(
+            outcome=outcome, reasons=reasons, rows=rows, spent=progress.spent, judgement=judgement,
+            differences=differences,
+        )  # fmt: skip
     outcome, reasons = ChallengeOutcome.PASSED, judgement.verdict.reasons
     if not judgement.verdict.blessed:
         lost = hopeless(criteria, judgement.comparison, earlier_tests=progress.earlier, share=share)
@@ -137,8 +129,9 @@ def judge_challenger(
         outcome = ChallengeOutcome.REFUSED if lost or over else ChallengeOutcome.CONTINUED
         reasons = lost or tuple(f"{'time is over' if over else 'not yet sure'}: {text}" for text in open_ones)
     return ChallengeResult(
-        outcome=outcome, reasons=reasons, rows=rows, spent=progress.spent + share, judgement=judgement
-    )
+        outcome=outcome, reasons=reasons, rows=rows, spent=progress.spent + share, judgement=judgement,
+        differences=differences,
+    )  # fmt: skip
 
 
 def _shown(comparison: Comparison, metrics: list[str]) -> tuple[str, ...]:
@@ -146,50 +139,20 @@ def _shown(comparison: Comparison, metrics: list[str]) -> tuple[str, ...]:
     return tuple(f"{name}: challenger less champion {found[name]}" for name in dict.fromkeys(metrics) if name in found)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChallengeDocument:
-    """What ``challenge.json`` holds, and whoever acts on it needs.
-
-    Attributes:
-        challenger, champion: Digests of the models.
-        move_id, challenger_version, champion_version, look: See the registry's Look.
-        until: ISO 8601.
-    """
-
-    outcome: ChallengeOutcome
-    reasons: tuple[str, ...]
-    rows: int = 0
-    spent: float = 0.0
-    challenger: str = ""
-    champion: str = ""
-    move_id: int = 0
-    challenger_version: int = 0
-    champion_version: int = 0
-    look: int = 0
-    until: str = ""
-
-
-def write_challenge(folder: Path, document: ChallengeDocument) -> None:
-    """Write ``challenge.json`` into a folder that exists."""
-    content = {**asdict(document), "outcome": document.outcome.value, "reasons": list(document.reasons)}
-    (folder / FILE_NAME).write_bytes(canonical_json(content))
-
-
-def read_challenge(folder: Path) -> ChallengeDocument:
-    """The document of a folder.
-
-    Raises:
-        ArtifactMissing: The file is not there.
-        ArtifactCorrupt: It is something else.
-    """
-    path = folder / FILE_NAME
-    data = read_payload(path, "a challenge")
-    try:
-        found = json.loads(data)
-        return ChallengeDocument(
-            **{**found, "outcome": ChallengeOutcome(found["outcome"]), "reasons": tuple(found["reasons"])}
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactCorrupt(
-            f"a challenge cannot be read: {quoted(str(error))}", where=str(path), next_step="run the monitor again"
-        ) from error
+def _differences(
+    criteria: Sequence[AnyCriterion], comparison: Comparison, earlier: int, share: float
+) -> Iterator[Difference]:
+    found = comparison.overall.metrics
+    for criterion in criteria:
+        metric = find_metric(criterion.metric)
+        if not isinstance(criterion, ChampionCriterion) or metric.spec not in found:
+            continue
+        value = found[metric.spec].at(confidence_of(criterion, earlier_tests=earlier, share=share))
+        allowed = -(criterion.max_regression or 0.0) if criterion.min_improvement is None else criterion.min_improvement
+        if not (math.isfinite(value.lower) and math.isfinite(value.upper)):
+            continue
+        higher = metric.higher_is_better is not False
+        yield Difference(
+            metric=metric.spec, value=value.value, lower=value.lower, upper=value.upper, confidence=value.confidence,
+            bound=(allowed if higher else -allowed) + 0.0, higher=higher,
+        )  # fmt: skip

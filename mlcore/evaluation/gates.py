@@ -15,7 +15,7 @@ from mlcore.config.evaluation import ChampionCriterion, Criterion, ValueCriterio
 from mlcore.evaluation.claims import Claim, Worse, beats_constant, champion_claim, refuted, value_claim
 from mlcore.evaluation.holm import holm, level
 from mlcore.evaluation.metrics import Metric, find_metric
-from mlcore.evaluation.spending import spent
+from mlcore.evaluation.spending import chance
 from mlcore.evaluation.values import (
     OVERALL,
     Comparison,
@@ -100,7 +100,7 @@ def decide(
             alpha = 1.0 - criterion.confidence
             found = list(_judged(criterion, metric, value_claim(criterion, metric), evaluation, alpha))
         elif comparison is not None:
-            alpha = _chance(criterion, earlier_tests) * (1.0 if criterion.block_on == "worse" else share)
+            alpha = chance(criterion, earlier_tests) * (1.0 if criterion.block_on == "worse" else share)
             found = list(_judged(criterion, metric, champion_claim(criterion, metric), comparison, alpha))
             if criterion.spends:
                 found = [(outcome, key, f"{text} (test {earlier_tests + 1})") for outcome, key, text in found]
@@ -115,12 +115,6 @@ def decide(
         reasons=tuple(f"{finding.outcome}: {finding.text}" for finding in findings),
         findings=tuple(findings),
     )
-
-
-def _chance(criterion: ChampionCriterion, earlier_tests: int) -> float:
-    """Of error, of a two-sided interval. What is spent is that of a wrong promotion: of one side, not of both."""
-    alpha = 1.0 - criterion.confidence
-    return 2.0 * spent(alpha, earlier_tests) if criterion.spends else alpha
 
 
 def hopeless(
@@ -141,7 +135,7 @@ def hopeless(
     for criterion in criteria:
         if not isinstance(criterion, ChampionCriterion) or criterion.mode != "enabled":
             continue
-        metric, alpha = find_metric(criterion.metric), _chance(criterion, earlier_tests) * share
+        metric, alpha = find_metric(criterion.metric), chance(criterion, earlier_tests) * share
         claim = refuted(criterion, metric)
         known, _ = _of_slices(criterion, metric, comparison)
         if not known:

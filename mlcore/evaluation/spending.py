@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import math
 
+from mlcore.config.evaluation import ChampionCriterion
+
 
 def spent(alpha: float, earlier_tests: int) -> float:
     """The chance of error that a test may have.
@@ -28,6 +30,23 @@ def spent(alpha: float, earlier_tests: int) -> float:
     (0.0185, 0.045)
     """
     return alpha * (1.0 / math.log2(earlier_tests + 2) - 1.0 / math.log2(earlier_tests + 3))
+
+
+def chance(criterion: ChampionCriterion, earlier_tests: int) -> float:
+    """Of error, of a two-sided interval. What is spent is that of a wrong promotion: of one side, not of both."""
+    alpha = 1.0 - criterion.confidence
+    return 2.0 * spent(alpha, earlier_tests) if criterion.spends else alpha
+
+
+def confidence_of(criterion: ChampionCriterion, *, earlier_tests: int, share: float) -> float:
+    """Of the interval by which a look decides that has a share of the chance of error.
+
+    Args:
+        criterion: What is to be proven; of several slices Holm's procedure asks for more.
+        earlier_tests: How many challengers were tested against this champion before.
+        share: See :func:`share_left`.
+    """
+    return 1.0 - chance(criterion, earlier_tests) * share
 
 
 def share_by(over: float) -> float:

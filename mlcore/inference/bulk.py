@@ -9,9 +9,9 @@ from functools import lru_cache
 import pyarrow as pa
 
 from mlcore.beam.convert import Source, convert
-from mlcore.beam.files import place
+from mlcore.beam.files import batches, place
 from mlcore.config.beam import Beam
-from mlcore.errors import DataError, quoted
+from mlcore.errors import ArtifactCorrupt, DataError, quoted
 from mlcore.inference.scorer import Scorer
 
 
@@ -93,4 +93,21 @@ def predict_files(sources: Sequence[Source], scoring: Scoring, *, engine: Beam |
         ModelError: The model refuses rows.
         EngineError: The runner cannot be had, or its job failed.
     """
-    convert(sources, scoring, columns=scoring.columns, engine=engine)
+    try:
+        convert(sources, scoring, columns=scoring.columns, engine=engine)
+    except ArtifactCorrupt:
+        _check_columns(sources, scoring)
+        raise
+
+
+def _check_columns(sources: Sequence[Source], scoring: Scoring) -> None:
+    """A model that reads what the rows no longer have, such as one of long ago, is no damage to their files."""
+    for source in sources:
+        there = next(batches(source.path)).schema.names
+        missing = [name for name in scoring.columns if name not in there]
+        if missing:
+            raise DataError(
+                f"the rows lack the column {quoted(missing[0], limit=60)} that version {scoring.version} reads",
+                where=f"given: {quoted(', '.join(there), limit=300)}",
+                next_step="put it back into data.columns, or release a model that does without it",
+            )

@@ -17,7 +17,7 @@ from mlcore.registry.records import Verdict
 # by no one but that comparison, which is done; else every champion would keep all champions before it.
 # The model that a trainer went on from is another matter: without it the version cannot be made again. Of so many
 # generations as are asked for, all but the oldest are kept with what they were made from, the oldest as it is.
-_ONLY_COMPARED = ("baseline", "champion", "statistics_before", "reference_before")
+_ONLY_COMPARED = ("baseline", "champion", "champion_predictions", "statistics_before", "reference_before")
 _REMOVABLE = text("""
 WITH RECURSIVE versions AS (
     SELECT * FROM model_version WHERE pipeline = :pipeline AND version = ANY(:versions)
@@ -43,13 +43,16 @@ WITH RECURSIVE versions AS (
         made_of.key <> ALL(:compared) OR (started AND needed.generation < :keep_ancestors)
     )
 ), runs AS (
-    SELECT run, max(id) AS last, bool_or(component = 'DriftMonitor') AS monitors,
-        bool_or(component = 'BulkInferrer') AS predicts,
-        bool_or(state IN ('NEW', 'RUNNING')) AS running
+    SELECT run, max(id) AS last, bool_or(state IN ('NEW', 'RUNNING')) AS running, CASE
+        WHEN bool_or(component = 'DriftMonitor') THEN 'monitoring'
+        WHEN bool_or(component = 'BulkInferrer') THEN 'inference'
+        WHEN bool_or(component = 'OneShotInferrer') THEN 'predict'
+        WHEN bool_or(component = 'ModelImporter') THEN 'import'
+        ELSE 'retraining' END AS kind
     FROM execution WHERE pipeline = :pipeline GROUP BY run
 ), kept_runs AS (
     SELECT run FROM (
-        SELECT run, running, row_number() OVER (PARTITION BY monitors, predicts ORDER BY last DESC) AS place FROM runs
+        SELECT run, running, row_number() OVER (PARTITION BY kind ORDER BY last DESC) AS place FROM runs
     ) placed WHERE running OR place <= :keep_runs
 ), used AS (
     SELECT event.artifact_id FROM event JOIN execution ON execution.id = event.execution_id
@@ -108,8 +111,8 @@ def removable(
         connection: The transaction.
         pipeline: Whose outputs.
         since: What an execution that began since then made, reused or read is kept.
-        keep_runs: So is what the newest runs used, so many of each kind of graph; and what a run used that has a
-            running execution.
+        keep_runs: So is what the newest runs used, so many of each kind of graph, of ``mlcore predict`` and of imports;
+            and what a run used that has a running execution.
         keep_champions: How many champions before the present one are needed.
         keep_ancestors: How many generations of models that a needed version's trainer went on from are, too.
     """

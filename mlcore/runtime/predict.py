@@ -13,9 +13,11 @@ from mlcore.config.data import ColumnType
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.config.sources import CsvSource
 from mlcore.core.types import ArtifactType, Json, NewArtifact, NewExecution
-from mlcore.errors import masked
+from mlcore.masking import masked
+from mlcore.metadata.locks import with_lock
 from mlcore.metadata.store import Publication
 from mlcore.registry.records import ModelVersion
+from mlcore.runtime.attempts import attempt
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.past import StoredPast
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from mlcore.ingest.tables import Table
     from mlcore.transform.history.columns import HistoryColumn
 
-COMPONENT = "BulkInferrer"
+COMPONENT = "OneShotInferrer"
+"""Not a BulkInferrer: it is no run of the pipeline, and takes no such run's place in what is kept."""
 Write: TypeAlias = "Callable[[pa.Schema, Iterator[pa.RecordBatch]], str]"
 """Puts the rows where they are to be, whole or not at all, and returns their digest."""
 
@@ -90,24 +93,20 @@ def predict(session: Session, config: PipelineConfig, version: ModelVersion, ask
             yield with_answers(scorer, past.add_to(batch) if history else batch, carried)
             rows += batch.num_rows
 
-    execution = session.metadata.begin(_execution(config, asked, carried), {"model": [model.id]})
-    past = StoredPast(session, config, history, execution.started_at)
-    try:
-        digest = write(_schema(schema, scorer, carried), answered())
-    except BaseException as error:
-        session.metadata.fail(execution.id, str(error) or type(error).__name__)
-        raise
-    properties: dict[str, Json] = {
-        "rows": rows, "bad_rows": dict(bad.by_reason), "model_version": version.version,
-    }  # fmt: skip
-    predictions = NewArtifact(
-        type=ArtifactType.PREDICTIONS,
-        uri=masked(asked.place),
-        digest=digest,
-        pipeline=config.name,
-        properties=properties,
-    )
-    session.metadata.publish([Publication(execution_id=execution.id, outputs={"predictions": [predictions]})])
+    new, lock = with_lock(_execution(config, asked, carried))
+    with session.metadata.exclusive([lock]):
+        execution = session.metadata.begin(new, {"model": [model.id]})
+        past = StoredPast(session, config, history, execution.started_at)
+        with attempt(session, [execution.id]):
+            digest = write(_schema(schema, scorer, carried), answered())
+            predictions = NewArtifact(
+                type=ArtifactType.PREDICTIONS,
+                uri=masked(asked.place),
+                digest=digest,
+                pipeline=config.name,
+                properties={"rows": rows, "bad_rows": dict(bad.by_reason), "model_version": version.version},
+            )
+            session.metadata.publish([Publication(execution_id=execution.id, outputs={"predictions": [predictions]})])
     return Predicted(rows=rows, bad_rows=bad.by_reason, digest=digest)
 
 

@@ -40,6 +40,7 @@ from mlcore.runtime.graphs.graph import (
     FromNode,
     Part,
     Predicted,
+    Predictor,
     PreviousVersions,
     Sources,
 )
@@ -47,10 +48,11 @@ from mlcore.runtime.graphs.retraining import MODEL_SELECTOR, TRAINER
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.catalog import CHECKED, is_complete, source_spans
 from mlcore.runtime.sources.previous import previous_statistics
-from mlcore.runtime.trial import trial_of
+from mlcore.runtime.trial import asked_beside, trial_of
 from mlcore.runtime.windows import awaited_until, inference_window, monitor_window, training_window, tuning_intervals
 
 _MOST = 1_000_000
+_OF_A_CHALLENGE = (Part.TRIAL, Part.BESIDE)
 _LOG = logging.getLogger(__name__)
 
 
@@ -101,8 +103,8 @@ class Resolver:
                 return self._previous_versions(node, part)
             case Baseline():
                 return self._from_champion(binding)
-            case Predicted(part=part):
-                return self._predicted(part)
+            case Predicted(part=part, by=by):
+                return self._predicted(part, by)
             case Contender(champion=champion):
                 return self._contender(champion=champion)
             case Approval():
@@ -182,8 +184,8 @@ class Resolver:
         for part in self._parts:
             spans = self.spans(part)
             there = [span for span in spans if span not in gone]
-            if part is Part.TRIAL:
-                continue  # a challenger is compared on what there is; the monitor does not wait for it
+            if part in _OF_A_CHALLENGE:
+                continue  # a challenger is compared on what there is; nobody waits for it
             if part is Part.TUNING and there:
                 continue  # hyperparameters are searched on what there is of an earlier window
             if len(there) < len(spans) and len(there) < needed(self._share(part), len(spans)):
@@ -217,7 +219,7 @@ class Resolver:
         if part is Part.PAST:
             return with_past(self.spans(Part.ALL), self.config.data.span, self.config.data.look_back)
         parts = self._parts
-        if part is Part.TRIAL and part not in parts:
+        if part in _OF_A_CHALLENGE and part not in parts:
             return ()
         wanted = [parts[one] for one in part.parts if one in parts] or parts.values()
         intervals = {interval for found in wanted for interval in found}
@@ -226,7 +228,11 @@ class Resolver:
     @cached_property
     def _parts(self) -> dict[Part, tuple[Interval, ...]]:
         if self.kind is GraphKind.INFERENCE:
-            return {Part.SCORED: (inference_window(self.config, self.request),)}
+            scored = inference_window(self.config, self.request)
+            if self.config.push.rollout is None or self.baseline is None:
+                return {Part.SCORED: (scored,)}
+            beside = asked_beside(self.config, self.challenge, self.baseline.version, scored)
+            return {Part.SCORED: (scored,), **({} if beside is None else {Part.BESIDE: (beside,)})}
         if self.kind is GraphKind.RETRAINING:
             window = training_window(self.config, self.request)
             tuned = tuning_intervals(self.config, self.request, self.candidate)
@@ -332,18 +338,31 @@ class Resolver:
         artifact_id = champion.evaluation_id if output == "evaluation" else champion.artifact_id
         return self.session.metadata.present([artifact_id])
 
-    def _predicted(self, part: Part) -> tuple[Artifact, ...]:
+    def _predicted(self, part: Part, by: Predictor) -> tuple[Artifact, ...]:
         """Of each span what stood when its last label matured: predictions that were made later are no forecasts."""
+        model = self._required_baseline() if by is Predictor.BASELINE else self._contending(by)
+        if model is None:
+            return ()
         delay = self.config.data.label.delay
         mature = {span: min(span.end + delay, self.request.as_of) for span in self.spans(part)}
+        made = ArtifactType.CHALLENGER_PREDICTIONS if by is Predictor.CHALLENGER else ArtifactType.PREDICTIONS
         with self.session.metadata.begun() as connection:
-            return standing(connection, self.config.name, self._required_baseline().digest, mature)
+            return standing(connection, self.config.name, model.digest, mature, type=made)
 
     def _contender(self, *, champion: bool) -> tuple[Artifact, ...]:
-        if self.challenge is None or self.trial is None:
-            return ()
-        version = self.challenge.champion if champion else self.challenge.challenger
-        return self.session.metadata.present([version.artifact_id])
+        version = self._contending(Predictor.CHALLENGED if champion else Predictor.CHALLENGER)
+        return () if version is None else self.session.metadata.present([version.artifact_id])
+
+    @property
+    def challenger(self) -> ModelVersion | None:
+        """Who is compared with the champion in this run, or asked beside it; ``None`` where nobody is."""
+        return self._contending(Predictor.CHALLENGER)
+
+    def _contending(self, which: Predictor) -> ModelVersion | None:
+        part = Part.BESIDE if self.kind is GraphKind.INFERENCE else Part.TRIAL
+        if self.challenge is None or part not in self._parts:
+            return None
+        return self.challenge.challenger if which is Predictor.CHALLENGER else self.challenge.champion
 
     def _said(self) -> tuple[Artifact, ...]:
         digest = self._challenger_digest()
@@ -391,7 +410,7 @@ class Resolver:
     def _of_spans(self, artifacts: Sequence[Artifact], spans: Sequence[Span], node: str) -> tuple[Artifact, ...]:
         by_span = {artifact.span: artifact for artifact in artifacts}
         missing = [span for span in spans if span not in by_span]
-        strict = [part for part in self._parts if part not in (Part.TUNING, Part.TRIAL)]
+        strict = [part for part in self._parts if part not in (Part.TUNING, *_OF_A_CHALLENGE)]
         window = {span for part in strict for span in self.spans(part)}
         if window.intersection(missing) and not self._may_miss:
             raise MetadataError(

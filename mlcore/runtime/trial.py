@@ -1,4 +1,4 @@
-"""What a monitoring run has to look at of a challenge: which rows, which look it is, how much of the time is over."""
+"""What a run has to do with a challenge: which rows a monitoring looks at, and which an inference asks both of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mlcore.components.challenger_evaluator import Trial
 from mlcore.config.pipeline import PipelineConfig
+from mlcore.config.rollout import Rollout
 from mlcore.core.window import Grain, Interval, newest_mature_end, shift, span_start
 from mlcore.registry.challenge import Challenge
 
@@ -24,8 +25,8 @@ def trial_of(config: PipelineConfig, challenge: Challenge | None, as_of: datetim
     rollout, grain = config.push.rollout, config.data.span
     if rollout is None or challenge is None:
         return None
-    start = _from(challenge.start, grain)
-    limit = _from(start + rollout.at_most, grain)
+    trial = trial_interval(config, rollout, challenge)
+    start, limit = trial.start, trial.end
     end = min(newest_mature_end(as_of, grain=grain, label_delay=config.data.label.delay), limit)
     passed = challenge.passed
     if passed is not None:
@@ -45,6 +46,33 @@ def trial_of(config: PipelineConfig, challenge: Challenge | None, as_of: datetim
         earlier=challenge.earlier,
         passed="" if passed is None else passed.reason,
     )
+
+
+def trial_interval(config: PipelineConfig, rollout: Rollout, challenge: Challenge) -> Interval:
+    """All the time of which a challenge may take labelled rows: after what either model has seen, up to the longest."""
+    start = _from(challenge.start, config.data.span)
+    return Interval(start=start, end=_from(start + rollout.at_most, config.data.span))
+
+
+def asked_beside(
+    config: PipelineConfig, challenge: Challenge | None, champion: int, window: Interval
+) -> Interval | None:
+    """The part of an inference run's window that the challenger predicts, too: what it may be compared on.
+
+    Args:
+        config: The pipeline.
+        challenge: That of now.
+        champion: The version that the run predicts with: where it is another than the challenged one, by a run of the
+            past, say, nothing is compared.
+        window: What the run predicts.
+
+    Returns:
+        ``None`` where nobody challenges, or all of the window was seen by either model.
+    """
+    if challenge is None or challenge.champion.version != champion:
+        return None
+    start = max(_from(challenge.start, config.data.span), window.start)
+    return Interval(start=start, end=window.end) if start < window.end else None
 
 
 def _from(moment: datetime, grain: Grain) -> datetime:

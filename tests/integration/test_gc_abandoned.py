@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from support.project import Project
 
 from mlcore.artifacts.store import ArtifactStore
+from mlcore.core.types import ExecutionState
 from mlcore.runtime.gc import collect
 
 BUSY = """
@@ -51,3 +53,50 @@ def test_folders_of_killed_work_are_collected(ran: Project, tmp_path: Path) -> N
         assert run.wait().returncode == -signal.SIGKILL
         assert garbage(dry_run=True) == garbage(dry_run=False) == [str(folders[0])]
     assert list(temporary.iterdir()) == []
+
+
+WAITING = """
+import time
+from pathlib import Path
+from mlcore.metadata.store import MetadataStore
+publish = MetadataStore.publish
+def waiting(self, *given, **more):
+    Path({began!r}).touch()
+    while not Path({go!r}).exists():
+        time.sleep(0.02)
+    return publish(self, *given, **more)
+MetadataStore.publish = waiting
+"""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
+
+
+def test_work_without_a_fingerprint_is_alive_as_long_as_its_process(ran: Project, project: Project) -> None:
+    """Of a prediction of a file and of an import, however old: what lives is left alone, what was killed is closed."""
+    archive = ran.folder / "version.zip"
+    exported = ran.cli("models", "export", "tiny", "1", str(archive))
+    assert exported.returncode == 0, exported.stderr
+    predict = ("predict", "tiny", str(ran.data(9)), "--out", str(ran.folder / "out.parquet"))
+    for where, arguments in ((ran, predict), (project, ("models", "import", str(archive)))):
+        for ends in (False, True):
+            began, go = (where.folder / f"{name} {ends}" for name in ("began", "go"))
+            process = where.start(*arguments, before=WAITING.format(began=str(began), go=str(go)))
+            wait_for(began.exists)
+            with where.session() as session:
+                (running,) = session.metadata.running()
+                collect(session.artifacts, session.metadata, dry_run=False, min_age_seconds=0)
+                assert session.metadata.running() == {running}
+                if ends:
+                    go.touch()
+                else:
+                    os.kill(process.pid, signal.SIGKILL)
+                done = process.wait()
+                assert done.returncode == (0 if ends else -signal.SIGKILL), done.stderr
+                collect(session.artifacts, session.metadata, dry_run=False, min_age_seconds=0)
+                state = session.metadata.execution(running).state
+                assert state is (ExecutionState.COMPLETE if ends else ExecutionState.CANCELED)

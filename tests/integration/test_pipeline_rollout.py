@@ -9,10 +9,11 @@ from support.project import LATER, Project, Silent
 from mlcore.config.loader import load_pipeline
 from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
-from mlcore.core.window import parse_moment
-from mlcore.evaluation.challenge import ChallengeOutcome, read_challenge
+from mlcore.core.window import iso, parse_moment
+from mlcore.evaluation.challenge_file import ChallengeOutcome, read_challenge
 from mlcore.registry.challenge import LookVerdict
 from mlcore.registry.records import MoveKind, PushOutcome
+from mlcore.runtime.challenges import ChallengeReport, report_challenge
 from mlcore.runtime.graphs.monitoring import monitoring_graph
 from mlcore.runtime.history import list_runs
 from mlcore.runtime.local import run_graph
@@ -46,6 +47,19 @@ def look(project: Project, moment: str, name: str) -> str:
     with project.session() as session:
         results = run_graph(session, config, graph, request=request, observer=Silent())
     return results[-1].summary
+
+
+def shown(project: Project) -> str:
+    """The page that the command line writes."""
+    path = project.folder / "challenge.html"
+    done = project.cli("models", "compare", "tiny", "--html", str(path))
+    assert done.returncode == 0, done.stderr
+    return path.read_text(encoding="utf-8")
+
+
+def reported(project: Project) -> ChallengeReport:
+    with project.session() as session:
+        return report_challenge(session, load_pipeline(project.settings.pipelines / "tiny.yaml"))
 
 
 def test_a_blessed_model_challenges_and_is_promoted_once_labels_show_that_it_may(ran: Project) -> None:
@@ -110,8 +124,24 @@ def test_time_that_is_over_refuses_what_nothing_is_proven_of(ran: Project) -> No
     """Looks spend the chance of error by the time that is over, all of it at the end; then silence is a no."""
     trying(ran, ", criteria: [{metric: log_loss, against: champion, min_improvement: 0.0}]")
     ran.run(LATER, name="later")
-    for name, moment in (("first", FIRST_LOOK), ("next", NEXT_LOOK), ("last", LAST_LOOK)):
-        look(ran, moment, name)
+    assert "not looked at yet" in shown(ran)
+    look(ran, FIRST_LOOK, "first")
+    page, report = shown(ran), reported(ran)
+    assert "<td>1 of at most 3</td>" in page
+    assert "undecided" in page
+    assert "<td>33.33% of the chance of error</td>" in page
+    assert "log_loss: challenger less champion" in page
+    following = report.following
+    assert following is not None
+    assert (iso(following.until), iso(following.as_of)) == ("2024-01-12T00:00:00Z", "2024-01-13T00:00:00Z")
+    look(ran, NEXT_LOOK, "next")
+    (difference,) = reported(ran).looks[-1].differences
+    assert difference.confidence == pytest.approx(following.confidences["log_loss"])
+    assert not difference.holds
+    look(ran, LAST_LOOK, "last")
+    page, report = shown(ran), reported(ran)
+    assert "Nobody challenges the champion of tiny" in page
+    assert [(one.looks, one.last.verdict) for one in report.ended] == [(3, LookVerdict.REFUSED)]
     with ran.session() as session:
         looks = session.registry.looks("tiny")
         assert [one.look for one in looks] == [1, 2, 3]

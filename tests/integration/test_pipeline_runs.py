@@ -7,8 +7,10 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from support.killed import killed_in
 from support.project import AS_OF, LATER, Project
 
 from mlcore.core.types import ArtifactState, ArtifactType, ExecutionState
@@ -163,22 +165,6 @@ def test_two_equal_runs_at_once_share_the_work(project: Project) -> None:
     assert sorted(execution.state.value for execution in trained) == ["CACHED", "COMPLETE"]
 
 
-KILLER = """
-import os, signal
-from mlcore.metadata.store import MetadataStore
-publish = MetadataStore.publish
-def killing(self, results, on_commit=None):
-    component = self.execution(results[0].execution_id).component
-    if component == {component!r} and {moment!r} == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    def commit(connection):
-        if on_commit is not None:
-            on_commit(connection)
-        if component == {component!r} and {moment!r} == "inside":
-            os.kill(os.getpid(), signal.SIGKILL)
-    return publish(self, results, commit)
-MetadataStore.publish = killing
-"""
 COMPONENTS = (
     "ExampleGen",
     "StatisticsGen",
@@ -193,11 +179,6 @@ COMPONENTS = (
 )
 
 
-def killed_run(project: Project, component: str, moment: str) -> int:
-    killer = KILLER.format(component=component, moment=moment)
-    return project.start("run", "tiny", "--at", AS_OF, before=killer).wait().returncode
-
-
 def test_killed_in_every_component_a_retry_ends_in_the_same_state(project: Project, ran: Project) -> None:
     """Kill -9 with the files written, before and inside the publishing transaction of each component in turn.
 
@@ -205,7 +186,8 @@ def test_killed_in_every_component_a_retry_ends_in_the_same_state(project: Proje
     wrote, and the one champion is the model that an undisturbed run makes.
     """
     for index, component in enumerate(COMPONENTS):
-        assert killed_run(project, component, ("before", "inside")[index % 2]) == -signal.SIGKILL
+        moment: Literal["before", "inside"] = "inside" if index % 2 else "before"
+        assert killed_in(project, component, moment, "run", "tiny", "--at", AS_OF) == -signal.SIGKILL
     states = project.states(project.run(name="retry"))
     assert states["pusher"] == "COMPLETE"
     with project.session() as session:

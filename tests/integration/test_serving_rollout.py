@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import cycle
 
 import httpx
 from support.project import Project
@@ -20,20 +24,45 @@ def ask(client: httpx.Client, key: str, row: dict[str, object]) -> tuple[int, fl
     return answer.json()["model_version"], answer.json()["predictions"][0]["probability"]
 
 
+Given = list[tuple[str, tuple[int, float]]]
+
+
+def ask_until_it_dies(url: httpx.URL, keys: list[str], row: dict[str, object], given: Given) -> None:
+    """Keep every answer that comes, by its key."""
+    with httpx.Client(base_url=url, timeout=30) as client, suppress(httpx.TransportError):
+        for key in cycle(keys):
+            given.append((key, ask(client, key, row)))
+
+
 def test_a_canary_answers_its_share_of_keys_and_always_the_same(ran_twice: Project) -> None:
-    """A key goes to one version, whose bits the answer has; without the alias all go to the champion at once."""
+    """A key goes to one version, whose bits the answer has; without the alias all go to the champion at once.
+
+    A server that is killed amid that answers nobody by half: the next one sends each key where the first did, and no
+    alias has moved.
+    """
     scores = {version: expected(ran_twice, version)[1] for version in (1, 2)}
     row = expected(ran_twice, 1)[0].slice(0, 1).to_pylist()[0]
     ran_twice.replace("push: {infra:", CANARY)
     with ran_twice.session() as stores:
         stores.registry.set_alias("tiny", "challenger", 1, actor="ana", reason="try it")
     keys = [f"user {number}" for number in range(200)]
+    given: Given = []
+    with ThreadPoolExecutor(2) as pool:
+        with served(ran_twice, stopped_by=signal.SIGKILL) as client:
+            first = {key: ask(client, key, row) for key in keys}
+            asked = [pool.submit(ask_until_it_dies, client.base_url, keys, row, given) for _ in range(2)]
+            until(lambda: len(given) >= 20)
+        for one in asked:
+            one.result()  # which raises what was no answer, and no broken connection either
+    assert all(answer == first[key] for key, answer in given)
     with served(ran_twice) as client:
-        first = {key: ask(client, key, row) for key in keys}
         assert set(first.values()) == {(version, scores[version][0]) for version in (1, 2)}
         by_challenger = sum(version == 1 for version, _ in first.values())
         assert 30 <= by_challenger <= 90  # 60 are expected, five standard errors are 32
-        assert {key: ask(client, key, row) for key in keys[:50]} == {key: first[key] for key in keys[:50]}
+        assert {key: ask(client, key, row) for key in keys} == first
+        with ran_twice.session() as stores:
+            assert stores.registry.aliases("tiny") == {"challenger": 1, "champion": 2, "previous": 1}
+            assert len(stores.registry.history("tiny")) == 3
         shown = client.get("/readyz").json()["challenger"]
         assert shown == {"mode": "canary", "model_version": 1, "status": "ready"}
         metrics = client.get("/metrics").text

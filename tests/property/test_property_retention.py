@@ -259,6 +259,21 @@ def test_what_is_recent_is_kept_whatever_else_is_said(store: MetadataStore, tmp_
     assert {one.uri for one in expire(*given, Retention(keep_runs=1), dry_run=True, now=LATER)} <= gone
 
 
+def test_predictions_of_a_file_take_no_place_of_a_run_that_predicts(store: MetadataStore, tmp_path: Path) -> None:
+    """Of each kind of run the newest are kept: neither ``mlcore predict`` nor an import counts among the others."""
+    history = History(store, tmp_path, "p")
+    history.run(0, "trained")
+    (kept,) = history.make("BulkInferrer", "scheduled", {}, spans=ArtifactType.PREDICTIONS)
+    for number in range(3):
+        for component in ("OneShotInferrer", "ModelImporter"):
+            history.make(component, f"{component} {number}", {}, made=ArtifactType.PREDICTIONS)
+    policy = Retention(keep_runs=1, keep_champions=1)
+    gone = {one.uri for one in expire(history.artifacts, store, "p", policy, dry_run=True, now=LATER)}
+    assert len(gone) == 4
+    assert kept.uri.rsplit("/", 1)[0] not in gone
+    assert not any("Trainer" in uri for uri in gone)
+
+
 def test_as_many_generations_are_kept_as_are_asked_for(store: MetadataStore, tmp_path: Path) -> None:
     """Four models, each started from the one before; the last two are the champion and where a rollback goes.
 

@@ -21,7 +21,9 @@ ROW = {"colour": "red", "size": 0.3}
 
 
 @contextmanager
-def served(project: Project, *arguments: str, before: str = "") -> Iterator[httpx.Client]:
+def served(
+    project: Project, *arguments: str, before: str = "", stopped_by: signal.Signals = signal.SIGTERM
+) -> Iterator[httpx.Client]:
     """A client of ``mlcore serve tiny``, which is stopped afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -32,9 +34,9 @@ def served(project: Project, *arguments: str, before: str = "") -> Iterator[http
             _until_ready(client)
             yield client
     finally:
-        os.kill(server.pid, signal.SIGTERM)
+        os.kill(server.pid, stopped_by)
         ended = server.wait()
-    assert ended.returncode in (0, -signal.SIGTERM), ended.stderr
+    assert ended.returncode in (0, -stopped_by), ended.stderr
 
 
 def _until_ready(client: httpx.Client) -> None:

@@ -26,10 +26,20 @@ svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
 
 def to_html(subject: Subject) -> str:
     """The whole card."""
+    body = "\n".join(line for section in sections(subject) for line in _section(section, subject.judgement))
+    return document(subject.title, body)
+
+
+def document(title: str, body: str) -> str:
+    """A page by itself, whose policy lets nothing be run or fetched.
+
+    Args:
+        title: Plain text.
+        body: HTML, in which all that comes from data is escaped.
+    """
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    title = escape(subject.title)
-    body = "\n".join(line for section in sections(subject) for line in _section(section, subject.judgement))
+    title = escape(title)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'

@@ -12,7 +12,11 @@ from mlcore.errors import ConfigError, quoted
 
 
 class Part(StrEnum):
-    """Which spans of a run's window an input takes; ``PAST``: all, and those that ``data.history`` looks back on."""
+    """Which spans of a run's window an input takes.
+
+    ``PAST``: all, and those that ``data.history`` looks back on. ``TRIAL`` and ``BESIDE``: those that a challenger is
+    compared on, or asked of beside the champion; none where nobody challenges.
+    """
 
     ALL = "all"
     PAST = "past"
@@ -23,6 +27,7 @@ class Part(StrEnum):
     LABELLED = "labelled"
     TRIAL = "trial"
     SCORED = "scored"
+    BESIDE = "beside"
     TUNING = "tuning"
     FITTED = "fitted"
 
@@ -41,12 +46,20 @@ class Part(StrEnum):
     def rows(self) -> SplitName | None:
         """Where time does not split rows: which of a span's rows an input takes, ``None`` for all."""
         match self:
-            case Part.ALL | Part.PAST | Part.SCORED:
+            case Part.ALL | Part.PAST | Part.SCORED | Part.BESIDE:
                 return None
             case Part.EVALUATION | Part.LABELLED | Part.TRIAL:
                 return SplitName.EVALUATION
             case _:
                 return SplitName.TRAIN
+
+
+class Predictor(StrEnum):
+    """Whose predictions; see :class:`Predicted`."""
+
+    BASELINE = "baseline"
+    CHALLENGER = "challenger"
+    CHALLENGED = "challenged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +107,14 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What the run's champion predicted of the spans of a part before their labels were mature, if it did."""
+    """What a model predicted of the spans of a part before their labels were mature, if it did.
+
+    Attributes:
+        by: The run's champion; or, where one is challenged, the challenger or the champion it is compared with.
+    """
 
     part: Part
+    by: Predictor = Predictor.BASELINE
 
 
 @dataclass(frozen=True, slots=True)

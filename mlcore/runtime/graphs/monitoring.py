@@ -11,7 +11,7 @@ from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.types import GraphKind
 from mlcore.errors import ConfigError
 from mlcore.runtime.graphs.data import EXAMPLE_GEN, STATISTICS_GEN, looking_back
-from mlcore.runtime.graphs.graph import Baseline, Contender, FromNode, Graph, Node, Part, Predicted
+from mlcore.runtime.graphs.graph import Baseline, Contender, FromNode, Graph, Node, Part, Predicted, Predictor
 
 CHALLENGER_EVALUATOR = Node(
     name="challenger_evaluator",
@@ -20,6 +20,8 @@ CHALLENGER_EVALUATOR = Node(
         "examples": FromNode("example_gen", part=Part.TRIAL),
         "model": Contender(),
         "champion": Contender(champion=True),
+        "challenger_predictions": Predicted(part=Part.TRIAL, by=Predictor.CHALLENGER),
+        "champion_predictions": Predicted(part=Part.TRIAL, by=Predictor.CHALLENGED),
     },
 )
 CHALLENGER_PUSHER = Node(

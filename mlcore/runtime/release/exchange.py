@@ -22,7 +22,7 @@ from mlcore.artifacts.digests import digest_folder, files_below, relative_name
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.digests import canonical_json
 from mlcore.core.temporary import temporary_folder
-from mlcore.core.types import Artifact, ArtifactType, EventType, Json, NewArtifact, NewExecution
+from mlcore.core.types import Artifact, ArtifactType, EventType, Execution, Json, NewArtifact, NewExecution
 from mlcore.core.window import iso, parse_moment
 from mlcore.deployment.archive import (
     MOST_BYTES,
@@ -36,6 +36,7 @@ from mlcore.deployment.archive import (
 )
 from mlcore.deployment.signature import SIGNATURE_BYTES, Signer, TrustedKey
 from mlcore.errors import ArtifactError, UntrustedModel, WindowError, quoted
+from mlcore.metadata.locks import with_lock
 from mlcore.metadata.store import Publication
 from mlcore.metadata.tables import event
 from mlcore.registry.push import register_imported
@@ -310,9 +311,22 @@ def _publish(
     session: Session, config: PipelineConfig, folder: Path, about: Mapping[str, Any], origin: Mapping[str, Json]
 ) -> Imported:
     run = f"import__{str(origin['archive']).rsplit(':', 1)[-1][:12]}"
-    execution = session.metadata.begin(
-        NewExecution(component=IMPORTER, pipeline=config.name, run=run, fingerprint=None, origin=origin), {}
+    new, lock = with_lock(
+        NewExecution(component=IMPORTER, pipeline=config.name, run=run, fingerprint=None, origin=origin)
     )
+    with session.metadata.exclusive([lock]):
+        execution = session.metadata.begin(new, {})
+        return _stored_and_registered(session, config, folder, about, origin, execution)
+
+
+def _stored_and_registered(
+    session: Session,
+    config: PipelineConfig,
+    folder: Path,
+    about: Mapping[str, Any],
+    origin: Mapping[str, Json],
+    execution: Execution,
+) -> Imported:
     with attempt(session, [execution.id]):
         prefix = session.artifacts.fresh(config.name, IMPORTER, execution.id)
         outputs = {
@@ -330,7 +344,7 @@ def _publish(
         found: list[int] = []
 
         def commit(connection: Connection) -> None:
-            candidate = _candidate(config, about, origin, run, _ids(connection, execution.id))
+            candidate = _candidate(config, about, origin, execution.run, _ids(connection, execution.id))
             found.append(register_imported(connection, candidate))
 
         session.metadata.publish([Publication(execution_id=execution.id, outputs=outputs)], on_commit=commit)

@@ -30,6 +30,7 @@ _WITH_ROWS = frozenset(
         ArtifactType.STATISTICS,
         ArtifactType.SERVING_STATISTICS,
         ArtifactType.PREDICTIONS,
+        ArtifactType.CHALLENGER_PREDICTIONS,
     }
 )
 """What holds rows or is of them; of others ``rows`` tells something else."""
@@ -38,6 +39,7 @@ _FORMATS = {
     ArtifactType.SERVING_EXAMPLES: "parquet",
     ArtifactType.INFERENCE_EXAMPLES: "parquet",
     ArtifactType.PREDICTIONS: "parquet",
+    ArtifactType.CHALLENGER_PREDICTIONS: "parquet",
 }
 
 
