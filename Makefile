@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 NEEDED_GB := 3
-WORKERS := 3
+WORKERS := 4
 COMPILE_NAMED = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-header --no-annotate --quiet
 COMPILE = $(COMPILE_NAMED) pyproject.toml

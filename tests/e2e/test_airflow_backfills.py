@@ -15,7 +15,7 @@ from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.local import run_graph
 from mlcore.runtime.session import open_session
 
-FIRST, RUNS = date(2013, 1, 12), 4
+FIRST, RUNS = date(2013, 1, 12), 3
 MOMENTS = [f"{FIRST + timedelta(days=number + 1)}T06:00:00Z" for number in range(RUNS)]
 
 

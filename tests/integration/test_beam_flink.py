@@ -89,12 +89,13 @@ def kill_in_the_middle(gate: Path, job: Callable[[], list[str]], victim: Callabl
     return result
 
 
+@every_engine
 def test_statistics_and_analysis_are_those_of_this_process(
     cluster: FlinkCluster, engine: Callable[[int], Beam], tmp_path: Path
 ) -> None:
     """Both components' states are byte for byte the same; Flink ran a job for each, and they finished.
 
-    With all engines the first brings a job server of its own, which ships Beam's jars and is gone afterwards.
+    The first brings a job server of its own, which ships Beam's jars and is gone afterwards.
     """
     before = len(cluster.jobs())
     files = []
@@ -113,7 +114,7 @@ def test_statistics_and_analysis_are_those_of_this_process(
             str(p.relative_to(tmp_path / name)): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()
         }
 
-    there = within(2 * JOB_SECONDS, lambda: states("flink", cluster.engine(1) if ALL_ENGINES else engine(1), engine(2)))
+    there = within(2 * JOB_SECONDS, lambda: states("flink", cluster.engine(1), engine(2)))
     assert len(there) == 8
     assert there == states("here", None, None)
     assert [job["state"] for job in cluster.jobs()[before:]] == ["FINISHED"] * 2
