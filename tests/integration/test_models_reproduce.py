@@ -96,11 +96,12 @@ def test_spans_whose_file_changed_come_from_their_stored_examples(ran: Project) 
     found = rebuilt(ran)
     assert found.equal
     assert found.steps[0].stored == 2
-    assert "span 2024-01-01 is taken from its stored Examples: its file is gone" in found.caveats[0]
+    assert found.caveats[0] == f"span 2024-01-01 is taken from its stored Examples: its file is gone from {ran.data(1)}"
     assert "span 2024-01-02 is taken from its stored Examples: its file changed since" in found.caveats[1]
     assert rebuilt(ran, From.EXAMPLES).equal
-    with pytest.raises(VersionGone, match="2024-01-01 that the model was trained on cannot be had"):
+    with pytest.raises(VersionGone, match="2024-01-01 that the model was trained on cannot be had") as refused:
         rebuilt(ran, From.SOURCE)
+    assert "put that version of the file back, sha256:" in refused.value.next_step
 
 
 def test_other_code_is_named_when_the_model_comes_out_otherwise(ran: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,8 @@ def _look(session: Session, config: PipelineConfig, spans: Sequence[Span]) -> li
 
 def _original(session: Session, artifact: Artifact, found: Found | Absent) -> Original:
     if isinstance(found, Absent):
-        absent = f"its file is gone from {artifact.uri}, and is not at {found.place}"
+        was = artifact.uri.split(SPAN_FRAGMENT, 1)[0]
+        absent = f"its file is gone from {was}" + (f", and is not at {found.place}" if found.place != was else "")
         return Original(recorded=artifact, payload=None, absent=absent)
     path: Path = session.artifacts.path(found.uri)
     return Original(recorded=artifact, payload=Payload(artifact=replace(artifact, uri=found.uri), path=path))

@@ -187,7 +187,8 @@ class Rebuilder:
             raise VersionGone(
                 what,
                 where=found.recorded.uri,
-                next_step="put that version of the file back, or let the stored Examples stand for it (--data auto)",
+                next_step=f"put that version of the file back, {found.recorded.digest},"
+                " or let the stored Examples stand for it (--data auto)",
             )
         self.payloads.pop(examples.id, None)
         try:
