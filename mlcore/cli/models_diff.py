@@ -92,6 +92,10 @@ def _named(spans: Sequence[str]) -> str:
     return spans[0] if len(spans) == 1 else f"{len(spans)}, {spans[0]} to {spans[-1]}"
 
 
+def _spans(spans: Sequence[str]) -> str:
+    return spans[0] if len(spans) == 1 else f"{len(spans)} spans, {spans[0]} to {spans[-1]}"
+
+
 def _changes(title: str, changes: Sequence[Change], names: tuple[str, str]) -> Table:
     table = Table(title, *names, box=None)
     for one in changes[:_SHOWN]:
@@ -110,7 +114,7 @@ def _answers(found: VersionDiff, names: tuple[str, str]) -> None:
     if answers.paired is None or answers.divergence is None:
         console.print(Text(f"not compared on the same rows: {printable(answers.reason, 400)}"), soft_wrap=True)
         return
-    heading = f"{answers.rows:,} rows of {_named(answers.spans)} that neither was trained on"
+    heading = f"{answers.rows:,} rows that neither was trained on, of {_spans(answers.spans)}"
     console.print(Text(heading), soft_wrap=True)
     table = Table(box=None)
     for name in ("metric", f"{names[1]} less {names[0]}", "interval"):

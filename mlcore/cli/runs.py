@@ -7,6 +7,7 @@ import secrets
 import socket
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ from mlcore.core.types import ExecutionState, GraphKind
 from mlcore.core.window import Grain, iso, parse_moment
 from mlcore.errors import WindowError, quoted
 from mlcore.runtime import history
+from mlcore.runtime.checks import check_pipeline
 from mlcore.runtime.graphs.graph import Graph
 from mlcore.runtime.graphs.inference import inference_graph
 from mlcore.runtime.graphs.monitoring import monitoring_graph
@@ -36,6 +38,8 @@ from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
 from mlcore.runtime.session import Session
 
+_AHEAD = timedelta(days=1)
+"""A clock may be a little wrong; a year that is mistyped would be waited for, or fix what its moment knows."""
 _VERDICT = 100
 """So much of a verdict is shown among many; ``runs show`` has all of it."""
 
@@ -67,8 +71,15 @@ def run(
         raise typer.BadParameter("say why with --reason: a forced push is kept in the champion's history")
     config = find_pipeline(settings().pipelines, pipeline)
     request = _request(
-        pipeline, at, force_push=force_push, reason=reason, train=_duration(train), eval=_duration(eval_)
+        pipeline,
+        at,
+        force_push=force_push,
+        reason=reason,
+        train=_duration(train, "--train"),
+        eval=_duration(eval_, "--eval"),
     )
+    with notes.status("checking the pipeline file"):  # a typo is told before hours of work on data, not after
+        check_pipeline(config)
     _run(pipeline, retraining_graph(config), request)
 
 
@@ -94,6 +105,11 @@ def _request(
     eval: Grain | None = None,
 ) -> RunRequest:
     as_of = parse_moment(at, name="--at")
+    if as_of > datetime.now(UTC) + _AHEAD:
+        raise WindowError(
+            f"--at {iso(as_of)} is in the future: nobody knows yet what will be known then",
+            next_step="correct the date, or this machine's clock; a run may know of no more than has happened",
+        )
     return RunRequest(
         pipeline=pipeline,
         run=f"cli__{iso(as_of)}__{secrets.token_hex(3)}",
@@ -106,13 +122,15 @@ def _request(
     )
 
 
-def _duration(text: str | None) -> Grain | None:
+def _duration(text: str | None, option: str) -> Grain | None:
     if text is None:
         return None
     try:
         return parse_length(text)
     except ValueError as error:
-        raise WindowError(f"{quoted(text)} is not an ISO 8601 duration", next_step="write it like P60D") from error
+        raise WindowError(
+            f"{option} {quoted(text)} is not an ISO 8601 duration", next_step="write it like P60D"
+        ) from error
 
 
 def _run(pipeline: str, graph: Graph, request: RunRequest) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from mlcore.errors import ConfigError, quoted
+
+_SHOWN = 20
 
 
 def pipeline_names(folder: Path) -> tuple[str, ...]:
@@ -20,9 +23,11 @@ def pipeline_file(folder: Path, name: str) -> Path:
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(pipeline_names(folder)) or "none"
+        names = pipeline_names(folder)
+        meant = get_close_matches(name, names, n=1)
+        known = f"{', '.join(names[:_SHOWN]) or 'none'}{', ...' if len(names) > _SHOWN else ''}"
         raise ConfigError(
-            f"there is no pipeline {quoted(name)}",
+            f"there is no pipeline {quoted(name)}" + (f"; did you mean {meant[0]}?" if meant else ""),
             where=str(folder),
             next_step=f"pipelines here: {known}; run from the project folder or set MLCORE_PROJECT",
         )

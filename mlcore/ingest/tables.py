@@ -171,7 +171,7 @@ def open_table(
             raise MalformedData(
                 f"the file lacks the column {quoted(name, limit=40)}; it has {', '.join(schema.names[:40])}",
                 where=path,
-                next_step="correct the name",
+                next_step="give a file that has it, or correct the name",
             )
     return Table(path=path, files=files, format=kind, schema=schema, options=options)
 

@@ -30,7 +30,7 @@ def test_versions_of_two_days_are_compared(ran_twice: Project) -> None:
     assert sizes == sorted(sizes, reverse=True)
     assert {group["feature"] for group in predictions["groups"]} <= {"colour", "size"}
     shown = ran_twice.cli("models", "diff", "tiny", "1", "2").stdout
-    assert "480 rows of 4, 2024-01-06 to 2024-01-09 that neither was trained on" in shown
+    assert "480 rows that neither was trained on, of 4 spans, 2024-01-06 to 2024-01-09" in shown
     assert "differs most" in shown
 
 

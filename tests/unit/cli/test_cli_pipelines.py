@@ -51,6 +51,7 @@ def test_a_broken_file_hides_no_other(folder: Path) -> None:
 def test_a_name_that_is_none_lists_those_there_are(folder: Path) -> None:
     """A misspelt pipeline is told with the names of the others."""
     (folder / "tiny.yaml").write_text(dedent(PIPELINE), encoding="utf-8")
-    done = call("validate", "tyni")
+    done = call("validate", "tinny")
     assert done.exit_code == 1
-    assert "pipelines here: tiny" in done.stdout
+    assert "did you mean tiny?" in done.stdout
+    assert "pipelines here: tiny;" in done.stdout
