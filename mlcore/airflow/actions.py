@@ -24,6 +24,7 @@ from mlcore.airflow.dags import TAG
 from mlcore.airflow.naming import ACTION_PREFIX
 from mlcore.airflow.operators import airflow_run
 from mlcore.airflow.requests import AirflowRun
+from mlcore.airflow.secrecy import task_settings
 from mlcore.config.loader import find_pipeline, pipeline_names
 from mlcore.config.settings import Settings
 from mlcore.errors import DestinationError, MlcoreError
@@ -77,7 +78,7 @@ def _unpin(session: Session, act: Act) -> int:
 def _publish(session: Session, act: Act) -> int:
     from mlcore.runtime.release.following import level
 
-    config = find_pipeline(Settings.from_environ(os.environ).pipelines, act.pipeline)
+    config = find_pipeline(task_settings().pipelines, act.pipeline)
     behind = [f"{one.place}: {one.error}" for one in level(session, config) if one.error]
     if behind:
         raise DestinationError(
@@ -225,7 +226,7 @@ class RegistryOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped
         from mlcore.runtime.session import open_session
 
         act = _act(context)
-        with _failing(), open_session(Settings.from_environ(os.environ)) as session:
+        with _failing(), open_session(task_settings()) as session:
             version = ACTIONS[self.action].run(session, act)
             if self.action != "publish":
                 _follow(session, act.pipeline, airflow_run(context))
@@ -235,15 +236,16 @@ class RegistryOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped
 
 def _follow(session: Session, pipeline: str, run: AirflowRun) -> None:
     """Bring what follows the aliases level; what is done is done, whatever comes of that."""
-    from mlcore.airflow.behind import alert_behind
+    from mlcore.airflow.links import page_of
     from mlcore.runtime.release.following import level_after
+    from mlcore.runtime.release.telling import Occasion
 
     try:
-        config = find_pipeline(Settings.from_environ(os.environ).pipelines, pipeline)
+        config = find_pipeline(task_settings().pipelines, pipeline)
     except MlcoreError as error:
         _LOG.warning("done, and not published: %s", error)
         return
-    alert_behind(config, run, [f"{one.place}: {one.error}" for one in level_after(session, config)])
+    level_after(session, config, Occasion(run=run.run_id, look_at=page_of(run)))
 
 
 class GarbageOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped to mypy
@@ -255,7 +257,7 @@ class GarbageOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped 
         from mlcore.runtime.retention import expire_all
         from mlcore.runtime.session import open_session
 
-        settings = Settings.from_environ(os.environ)
+        settings = task_settings()
         with _failing(), open_session(settings) as session:
             stores = (session.artifacts, session.metadata)
             found = [

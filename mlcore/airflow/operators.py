@@ -6,7 +6,6 @@ Constructors only store what they are given; everything that is heavy is importe
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,11 +19,11 @@ from airflow.sdk.exceptions import (
     DagRunTriggerException,
 )
 
-from mlcore.airflow.behind import alert_behind
+from mlcore.airflow.links import page_of
 from mlcore.airflow.naming import RETRAIN_PREFIX, run_name
 from mlcore.airflow.requests import AirflowRun, resolve_request
+from mlcore.airflow.secrecy import task_settings
 from mlcore.config.pipeline import PipelineConfig
-from mlcore.config.settings import Settings
 from mlcore.core.types import NewExecution
 from mlcore.core.window import iso
 from mlcore.errors import (
@@ -75,7 +74,7 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
 
         install_record_factory()
         upstream = {name: execution_id(context, name) for name in self.graph[self.node_name].upstream}
-        settings = Settings.from_environ(os.environ)
+        settings = task_settings(self.config)
         with (
             airflow_errors(read_as(self.config, self.graph.kind)),
             open_session(settings) as session,
@@ -83,8 +82,15 @@ class ComponentOperator(BaseOperator):  # type: ignore[misc] # Airflow is untype
             request = self._request(session, airflow_run(context))
             _LOG.info("%s of %s as of %s", self.node_name, self.config.name, iso(request.as_of))
             with telling(session, self.config, settings.home):
-                result = launch(session, self.config, self.graph, self.node_name, request=request, upstream=upstream)
-        alert_behind(self.config, airflow_run(context), result.behind)
+                result = launch(
+                    session,
+                    self.config,
+                    self.graph,
+                    self.node_name,
+                    request=request,
+                    upstream=upstream,
+                    look_at=page_of(airflow_run(context)),
+                )
         return result.execution_id
 
     def _request(self, session: Session, run: AirflowRun) -> RunRequest:
@@ -121,7 +127,7 @@ class RetrainOperator(BaseOperator):  # type: ignore[misc] # Airflow is untyped 
         from mlcore.runtime.reports import decision_of
         from mlcore.runtime.session import open_session
 
-        with airflow_errors(), open_session(Settings.from_environ(os.environ)) as session:
+        with airflow_errors(), open_session(task_settings()) as session:
             report = decision_of(session, execution_id(context, self.monitor_task_id))
         reasons = "; ".join(report.reasons) or "no reason recorded"
         if not report.retrain:

@@ -42,7 +42,7 @@ def publish(
                 _LOG.warning(
                     "what was made is published when the database answers, if that is within %d seconds: %s",
                     PATIENCE_SECONDS,
-                    error,
+                    error.what,
                 )
             if time.monotonic() - missed > PATIENCE_SECONDS:
                 raise

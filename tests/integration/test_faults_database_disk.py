@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -28,11 +29,12 @@ from .conftest import Kept
 
 
 @contextmanager
-def tables_on(disk_of: Path, server: str, project: Project) -> Iterator[Path]:
+def tables_on_own_disk(server: str, project: Project) -> Iterator[Path]:
     """A small file system of its own for the tables of a project's database."""
     database = make_url(str(project.settings.database_url)).database
-    with own_disk(disk_of / "small", "48m") as disk:
-        owner = (disk_of / "data").stat()
+    owner = data_of(server).stat()
+    with tempfile.TemporaryDirectory(prefix="tables-") as folder, own_disk(Path(folder) / "disk", "48m") as disk:
+        Path(folder).chmod(0o755)
         os.chown(disk, owner.st_uid, owner.st_gid)
         execute(server, f"CREATE TABLESPACE small LOCATION '{disk}'")
         execute(server, f"ALTER DATABASE {database} SET TABLESPACE small")
@@ -43,13 +45,16 @@ def tables_on(disk_of: Path, server: str, project: Project) -> Iterator[Path]:
             execute(server, "DROP TABLESPACE small")
 
 
+def data_of(server: str) -> Path:
+    """The data folder of an embedded server."""
+    return Path(str(make_url(server).query["host"])).parent.parent / "postgres" / "data"
+
+
 def test_tables_that_cannot_grow_stop_a_run_in_words_and_the_retry_is_clean(
     ran: Project, second_run: Kept, postgres_url: str
 ) -> None:
     """The champion serves on, the error names the disk, nothing half-made is visible; the retry's model is equal."""
-    sockets = make_url(postgres_url).query["host"]
-    assert isinstance(sockets, str)
-    with tables_on(Path(sockets).parent.parent / "postgres", postgres_url, ran) as disk:
+    with tables_on_own_disk(postgres_url, ran) as disk:
         with serving(ran) as served:
             with full(disk):
                 failed = ran.cli("run", "tiny", "--at", LATER)

@@ -30,34 +30,31 @@ def publish(project: Project, *options: str) -> tuple[int, str]:
 
 
 def test_people_are_told_once_and_again_when_it_is_level(
-    ran: Project, webhook: Any, caplog: pytest.LogCaptureFixture
+    ran_twice: Project, webhook: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whichever run, monitoring run or command finds it; an alert that nobody got is tried again."""
-    follow(ran, "shelf", f"json://127.0.0.1:{webhook.port}/${{HOOK}}")
-    assert publish(ran)[0] == 0
-    told = Project(replace(ran.settings, variables={"HOOK": "x"}))
-    with read_only(ran.folder / "shelf"):
-        assert ran.run(LATER, name="later")["pusher"].behind
+    follow(ran_twice, "shelf", f"json://127.0.0.1:{webhook.port}/${{HOOK}}")
+    told = Project(replace(ran_twice.settings, variables={"HOOK": "x"}))
+    with read_only(ran_twice.folder / "shelf"):
+        assert ran_twice.run(LATER, name="first")["pusher"].behind
         assert "the environment variable HOOK is not set" in caplog.text
         assert not webhook.received
-        told.run(LATER, name="again")
-        (first,) = webhook.received
-        assert first["title"] == "tiny is ahead of a push destination (run again)"
-        assert first["type"] == "failure"
-        assert "folder shelf" in first["message"]
-        assert "Read-only file system" in first["message"]
-        told.run(LATER, name="third")
+        told.run(LATER, name="second")
+        (alert,) = webhook.received
+        assert alert["title"] == "tiny is ahead of a push destination (run second)"
+        assert alert["type"] == "failure"
+        assert "folder shelf" in alert["message"]
+        assert "Read-only file system" in alert["message"]
         told.run(LATER, name="watched", monitor=True)
-        code, said = publish(ran)
+        code, said = publish(ran_twice)
         assert (code, "Read-only file system" in said) == (1, True), said
         assert len(webhook.received) == 1
     told.run(LATER, name="level", monitor=True)
-    (_, last) = webhook.received
-    assert last["title"] == "tiny is level with a push destination again (run level)"
-    assert last["type"] == "success"
-    assert "champion at version 2" in last["message"]
-    told.run(LATER, name="more")
-    assert publish(ran, "--check")[0] == 0
+    (_, alert) = webhook.received
+    assert alert["title"] == "tiny is level with a push destination again (run level)"
+    assert alert["type"] == "success"
+    assert "champion at version 2" in alert["message"]
+    assert publish(ran_twice)[0] == publish(ran_twice, "--check")[0] == 0
     assert len(webhook.received) == 2
 
 
@@ -85,28 +82,32 @@ def test_a_check_ends_with_what_it_found_and_writes_nothing(ran_twice: Project) 
 
 
 def test_a_folder_that_another_store_wrote_is_left_alone_until_it_is_taken_over(
-    first_run: Kept, postgres_url: str, project: Project, tmp_path: Path
+    ran_twice: Project, project: Project, tmp_path: Path
 ) -> None:
-    """Refused by name of what is there, and untouched; taken over whole; then the other store is the one refused."""
-    shelf = tmp_path / "shelf"
-    project.run(LATER)
-    follow(project, shelf)
-    assert publish(project)[0] == 0
-    others = listing(shelf)
-    with first_run.restored(postgres_url) as ours:
-        follow(ours, shelf)
-        for options in ((), ("--check",)):
-            code, said = publish(ours, *options)
-            assert code == 1
-            assert "another registry" in said or options, said
-        assert listing(shelf) == others
-        code, said = publish(ours, "--take-over")
-        assert (code, "champion at version 1" in said) == (0, True), said
-        assert publish(ours, "--check")[0] == 0
-        assert publish(project)[0] == 1
-        with project.session() as session:
-            assert session.registry.find("tiny", "champion").version == 1
-        assert publish(ours, "--check")[0] == 0
+    """Refused, and untouched; taken over whole; then the other store is the one that is refused."""
+    ours, others, shelf = ran_twice, project, tmp_path / "shelf"
+    assert ours.cli("models", "export", "tiny", "2", str(tmp_path / "two.zip")).returncode == 0
+    assert others.cli("models", "import", str(tmp_path / "two.zip")).returncode == 0
+    assert others.cli("models", "promote", "tiny", "1", "--reason", "test").returncode == 0
+    follow(others, shelf)
+    follow(ours, shelf)
+    assert publish(others)[0] == 0
+    written = listing(shelf)
+    code, said = publish(ours)
+    assert (code, "it follows another registry, whose champion of tiny is at version 1" in said) == (1, True), said
+    assert "--take-over" in said
+    code, said = publish(ours, "--check")
+    assert (code, "of another registry, and belongs at version 2" in said) == (1, True), said
+    assert listing(shelf) == written
+
+    code, said = publish(ours, "--take-over")
+    assert (code, "champion at version 2" in said) == (0, True), said
+    assert publish(ours, "--check")[0] == 0
+    code, said = publish(others)
+    assert (code, "whose champion of tiny is at version 2" in said) == (1, True), said
+    with others.session() as session:
+        assert session.registry.find("tiny", "champion").version == 1
+    assert publish(ours, "--check")[0] == 0
 
 
 def test_a_database_restored_from_a_backup_does_not_take_a_folder_back_by_itself(

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -16,14 +17,16 @@ from support.project import LATER, Project
 
 from mlcore.config.loader import load_pipeline
 from mlcore.core.request import RunRequest
-from mlcore.core.types import ExecutionState
+from mlcore.core.types import ArtifactType, ExecutionState, NewArtifact, NewExecution
 from mlcore.core.window import parse_moment
 from mlcore.errors import MetadataUnavailable
+from mlcore.metadata.store import MetadataStore, Publication
 from mlcore.platform.postgres import EmbeddedPostgres
 from mlcore.platform.processes import inside
 from mlcore.runtime.graphs.retraining import retraining_graph
 from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
+from mlcore.runtime.publishing import publish
 from mlcore.runtime.session import open_session
 
 from .conftest import Kept
@@ -193,3 +196,26 @@ def test_a_server_that_hangs_keeps_nobody_from_being_answered(
                 os.kill(process.pid, signal.SIGCONT)
         time.sleep(1.5)
         assert served.client.get("/readyz").json()["looked_seconds_ago"] < 1.5
+
+
+def test_a_publication_whose_answer_was_lost_is_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction was done, its answer never came: what it made is there once, and nothing is made anew."""
+    published, lost = MetadataStore.publish, iter([True])
+
+    def unheard(self: MetadataStore, *given: Any, **named: Any) -> object:
+        done = published(self, *given, **named)
+        if next(lost, False):
+            raise MetadataUnavailable("the metadata database does not answer: it was restarted")
+        return done
+
+    monkeypatch.setattr(MetadataStore, "publish", unheard)
+    new = NewArtifact(type=ArtifactType.STATISTICS, uri="tiny/a", digest=f"sha256:{7:064}", pipeline="tiny")
+    with project.session() as session:
+        made = session.metadata.begin(
+            NewExecution(component="StatisticsGen", pipeline="tiny", run="r", fingerprint=f"sha256:{8:064}"), {}
+        )
+        (outputs,) = publish(session, [Publication(execution_id=made.id, outputs={"statistics": [new]})])
+        assert outputs == session.metadata.outputs(made.id)
+        assert [one.id for one in outputs["statistics"]] == [
+            one.id for one in session.metadata.find_artifacts(type=ArtifactType.STATISTICS, pipeline="tiny")
+        ]

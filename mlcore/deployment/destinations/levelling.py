@@ -72,7 +72,8 @@ def differences(destination: Destination, wanted: Sequence[Pointer]) -> Iterator
     for pointer in [*wanted, *_withdrawn(wanted, shown)]:
         found = shown.get(pointer.alias)
         if not _shows(found, pointer):
-            yield f"{pointer.alias} is {'not there' if found is None else found}, and belongs {pointer}"
+            whose = "" if found is None or _same_registry(found, pointer) else " of another registry"
+            yield f"{pointer.alias} is {'not there' if found is None else found}{whose}, and belongs {pointer}"
         if pointer.version is not None:
             yield from destination.flaws(pointer)
 
@@ -93,11 +94,15 @@ def _shows(found: Pointer | None, pointer: Pointer) -> bool:
     return found == pointer or (found is None and pointer.version is None)
 
 
+def _same_registry(found: Pointer, pointer: Pointer) -> bool:
+    return (found.registry, found.pipeline) == (pointer.registry, pointer.pipeline)
+
+
 def _check_behind(found: Pointer | None, pointer: Pointer) -> None:
     if found is None:
         return
     take_over = f"if this registry is to be followed from now on: mlcore models publish {pointer.pipeline} --take-over"
-    if (found.registry, found.pipeline) != (pointer.registry, pointer.pipeline):
+    if not _same_registry(found, pointer):
         raise DestinationError(
             f"it follows another registry, whose {found.alias} of {found.pipeline} is {found}",
             next_step=f"name another place; or, {take_over}",
