@@ -25,6 +25,7 @@ _NAMES = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|TOKENS?|SECRETS?|KEY)$", re.IG
 _CONNECTION = "AIRFLOW_CONN_"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _RESERVED = re.compile(r"[@/?#:]")
+_SEPARATORS, _UNWORDLY = re.compile(r"[/?&#=]"), re.compile(r"[0-9A-Z]")
 _SHORTEST, _LONG = 6, 16
 _PLAIN = re.compile(r"[0-9]+|[a-z]+(?:[._/-][a-z]+)*")
 
@@ -73,7 +74,8 @@ def conceal_environment(environ: Mapping[str, str]) -> None:
 
 def conceal_named(text: str, environ: Mapping[str, str]) -> None:
     """Conceal what the ``${NAME}`` in a text stand for: whoever writes it so does not want to show it."""
-    conceal(environ[name] for name in _VARIABLE.findall(text) if name in environ)
+    values = [environ[name] for name in _VARIABLE.findall(text) if name in environ]
+    conceal(secret for value in values for secret in (value, *_of_url(value), *_of_path(value)))
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:
@@ -93,6 +95,12 @@ def _of_url(url: str) -> Iterator[str]:
             yield from (password, plain, *_RESERVED.split(plain))
             yield b64encode(f"{unquote(user)}:{plain}".encode()).decode()
     yield from (value for _, value in _TOKEN.findall(url))
+
+
+def _of_path(url: str) -> Iterator[str]:
+    """What looks like a token in the path of a URL: webhooks have theirs there, and libraries quote paths alone."""
+    path = url.partition("://")[2].partition("/")[2]
+    yield from (part for part in _SEPARATORS.split(path) if len(part) >= _LONG and _UNWORDLY.search(part))
 
 
 def _of_connection(text: str) -> Iterator[str]:

@@ -103,6 +103,13 @@ def test_what_a_variable_in_a_file_stands_for_is_hidden() -> None:
     assert masked("posting to /A1/B2/C3c, n0t-hidden") == "posting to /***, n0t-hidden"
 
 
+def test_the_token_in_an_address_is_hidden_where_the_path_alone_is_quoted() -> None:
+    """Webhooks have theirs there; ordinary parts of a path stay."""
+    conceal_named("${HOOK}", {"HOOK": "https://hooks.example.com/services/T00000000/Xq3jT9aaaaaaaaaaaaaa2b?n=1"})
+    said = "Max retries exceeded with url: /services/T00000000/Xq3jT9aaaaaaaaaaaaaa2b?n=1"
+    assert masked(said) == "Max retries exceeded with url: /services/T00000000/***?n=1"
+
+
 def test_errors_are_masked_in_all_their_parts() -> None:
     """Also in what is to be done next, which quotes commands."""
     conceal(["pl4nted-secret"])
