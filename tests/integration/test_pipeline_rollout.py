@@ -1,33 +1,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
-from support.project import LATER, Project, Silent
+from support.looks import FIRST_LOOK, LAST_LOOK, NEXT_LOOK, ROLLOUT, look, trying
+from support.project import LATER, Project
 
 from mlcore.config.loader import load_pipeline
-from mlcore.core.request import RunRequest
 from mlcore.core.types import ArtifactType
-from mlcore.core.window import iso, parse_moment
+from mlcore.core.window import iso
 from mlcore.evaluation.challenge_file import ChallengeOutcome, read_challenge
 from mlcore.registry.challenge import LookVerdict
 from mlcore.registry.records import MoveKind, PushOutcome
 from mlcore.runtime.challenges import ChallengeReport, report_challenge
-from mlcore.runtime.graphs.monitoring import monitoring_graph
 from mlcore.runtime.history import list_runs
-from mlcore.runtime.local import run_graph
-
-BLOCK = "push: {rollout: {min_rows: 100, at_least: P1D, at_most: P3D%s}, infra:"
-FIRST_LOOK = "2024-01-12T07:00Z"
-"""One day of rows is labelled that neither model has seen: 10 January."""
-NEXT_LOOK = "2024-01-13T07:00Z"
-LAST_LOOK = "2024-01-14T07:00Z"
-
-
-def trying(project: Project, more: str = "") -> None:
-    """Models are tried beside the champion from now on."""
-    project.replace("push: {infra:", BLOCK % more)
 
 
 def worse(project: Project) -> None:
@@ -35,18 +21,6 @@ def worse(project: Project) -> None:
     trying(project, ", criteria: [{metric: log_loss, against: champion, max_regression: 0.02}]")
     project.replace("max_iter: 10", "max_iter: 1")
     project.replace("min_slice_rows: 20", "min_slice_rows: 20\n  cluster: id")
-
-
-def look(project: Project, moment: str, name: str) -> str:
-    """A monitoring run without its drift report, which costs most; what the look came to."""
-    config = load_pipeline(project.settings.pipelines / "tiny.yaml")
-    graph = monitoring_graph(config)
-    left_out = ("statistics_gen", "drift_monitor")
-    graph = replace(graph, nodes=tuple(node for node in graph.nodes if node.name not in left_out))
-    request = RunRequest(pipeline="tiny", run=name, as_of=parse_moment(moment))
-    with project.session() as session:
-        results = run_graph(session, config, graph, request=request, observer=Silent())
-    return results[-1].summary
 
 
 def shown(project: Project) -> str:
@@ -156,7 +130,7 @@ def test_time_that_is_over_refuses_what_nothing_is_proven_of(ran: Project) -> No
 
 def test_a_challenger_that_passed_waits_for_a_pin_and_for_a_person(ran: Project) -> None:
     """It stays challenger while the champion is pinned, then waits for approval; a yes makes it champion."""
-    ran.replace("push: {infra:", BLOCK.replace("push: {", "push: {approval: true, ") % "")
+    ran.replace("push: {infra:", ROLLOUT.replace("push: {", "push: {approval: true, ") % "")
     ran.run(LATER, name="later")
     with ran.session() as session:
         assert session.registry.pending("tiny") == ()

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 from sklearn.metrics import log_loss
+from support.looks import FIRST_LOOK, look, trying
 from support.postgres_source import run as run_sql
 from support.project import AS_OF, LATER, Project
 
@@ -17,14 +18,13 @@ from mlcore.registry.challenge import LookVerdict
 from mlcore.training.model import load_model
 from mlcore.training.predict import predict_scores
 
-FIRST_LOOK = "2024-01-12T07:00Z"
 IN_TIME = "2024-01-11T00:00Z"
 """Before the labels of 10 January are known, which is the first day that neither model has seen."""
 
 
-def trying(project: Project) -> None:
+def trying_in_batch(project: Project) -> None:
     """A challenger in shadow, and inference of two days into a table."""
-    project.replace("push: {infra:", "push: {rollout: {min_rows: 100, at_least: P1D, at_most: P3D}, infra:")
+    trying(project)
     url = str(project.settings.database_url).replace("+psycopg2", "")
     lines = ["inference:", '  schedule: "0 6 * * *"', "  window: P2D", "  destinations:"]
     lines.append(f'    - {{type: postgres, url: "{url}", table: predicted}}')
@@ -48,10 +48,10 @@ def test_both_predict_the_champion_is_delivered_and_both_are_compared_by_it(ran:
     The destination has the champion's rows alone. The look compares what both predicted, though the rows were corrected
     since; of rows that came later what both say now.
     """
-    trying(ran)
+    trying_in_batch(ran)
     ran.run(LATER, name="later")
-    seen = ran.run(IN_TIME, name="in time", infer=True)
-    assert seen["challenger_inferrer"].summary == "1 spans, 1 new"
+    done = ran.run(IN_TIME, name="in time", infer=True)
+    assert done["challenger_inferrer"].summary == "1 spans, 1 new"
     assert delivered(ran) == [(9, 1, 120), (10, 1, 120)]
     (made,) = found(ran, ArtifactType.CHALLENGER_PREDICTIONS)
     assert made.span is not None
@@ -71,10 +71,10 @@ def test_both_predict_the_champion_is_delivered_and_both_are_compared_by_it(ran:
     text = ran.data(10).read_text(encoding="utf-8").replace(",red,", ",blue,")
     late = "".join(f"{10**9 + number},2024-01-10T23:59:00Z,red,0.5,{number % 2}.0\n" for number in range(6))
     ran.data(10).write_text(text + late, encoding="utf-8")
-    ran.run(FIRST_LOOK, name="look", monitor=True)
+    look(ran, FIRST_LOOK, "look")
     with ran.session() as session:
-        (look,) = session.registry.looks("tiny")
-        (challenge,) = session.metadata.artifacts([look.artifact_id])
+        (seen,) = session.registry.looks("tiny")
+        (challenge,) = session.metadata.artifacts([seen.artifact_id])
         folder = session.artifacts.path(challenge.uri)
         document, evaluation = read_challenge(folder), read(folder)
     assert (document.rows, document.predicted) == (126, 120)
@@ -87,7 +87,7 @@ def test_both_predict_the_champion_is_delivered_and_both_are_compared_by_it(ran:
 
 def test_a_challenger_that_cannot_predict_is_refused_and_fails_nobody(ran: Project) -> None:
     """A column that it reads is no longer there: the champion is delivered, the run is well, the next look refuses."""
-    trying(ran)
+    trying_in_batch(ran)
     for day in range(1, 14):
         rows = pa.csv.read_csv(ran.data(day))
         pa.csv.write_csv(rows.append_column("shade", rows["size"]), ran.data(day))
@@ -99,16 +99,15 @@ def test_a_challenger_that_cannot_predict_is_refused_and_fails_nobody(ran: Proje
         assert session.registry.aliases("tiny") == {"challenger": 2, "champion": 1}
     ran.replace("shade: float64, ", "")
     ran.replace("  shade: {transform: numeric}\n", "")
-    done = ran.cli("infer", "tiny", "--at", IN_TIME)
-    assert done.returncode == 0, done.stderr
+    ran.run(IN_TIME, name="in time", infer=True)
     assert delivered(ran) == [(9, 1, 120), (10, 1, 120)]
     (made,) = found(ran, ArtifactType.CHALLENGER_PREDICTIONS)
     assert made.properties["problem"] == "the rows lack the column 'shade' that version 2 reads"
-    ran.run(FIRST_LOOK, name="look", monitor=True)
+    look(ran, FIRST_LOOK, "look")
     with ran.session() as session:
         assert session.registry.aliases("tiny") == {"champion": 1}
-        (look,) = session.registry.looks("tiny")
-        assert (look.verdict, look.rows, look.spent) == (LookVerdict.REFUSED, 0, 0.0)
-        assert look.reason == f"the challenger could not predict 2024-01-10: {made.properties['problem']}"
-        (challenge,) = session.metadata.artifacts([look.artifact_id])
+        (seen,) = session.registry.looks("tiny")
+        assert (seen.verdict, seen.rows, seen.spent) == (LookVerdict.REFUSED, 0, 0.0)
+        assert seen.reason == f"the challenger could not predict 2024-01-10: {made.properties['problem']}"
+        (challenge,) = session.metadata.artifacts([seen.artifact_id])
         assert read_challenge(session.artifacts.path(challenge.uri)).outcome is ChallengeOutcome.REFUSED

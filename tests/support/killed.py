@@ -24,7 +24,9 @@ MetadataStore.publish = killing
 """
 
 
-def killed_in(project: Project, component: str, moment: Literal["before", "inside"], *arguments: str) -> int:
+def killed_in(
+    project: Project, component: str, moment: Literal["before", "inside"], *arguments: str, before: str = ""
+) -> int:
     """Run the command line until a component has written its files, and has published them or not; its exit code."""
     killer = _KILLER.format(component=component, moment=moment)
-    return project.start(*arguments, before=killer).wait().returncode
+    return project.start(*arguments, before=before + killer).wait().returncode
