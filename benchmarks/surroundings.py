@@ -111,7 +111,7 @@ class Installation:
             )
         finally:
             os.sched_setaffinity(0, cores)
-        if taken.returncode not in expected:
+        if taken.returncode not in expected or (taken.returncode and not taken.stdout):
             said = (taken.stdout[-500:] + taken.stderr[-1500:]).decode("utf-8", "replace")
             raise RuntimeError(f"mlcore {' '.join(arguments)} ended with {taken.returncode}: {said}")
         return taken.stdout.decode("utf-8", "replace")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import mlcore
 from mlcore.cli.lazy import LazyGroup
+from mlcore.cli.utf8 import ensure_utf8
 from mlcore.errors import REFUSALS, MlcoreError, system_refused
 from mlcore.runtime.logs import ContextFormatter
 
@@ -51,6 +52,7 @@ def main(
 
 def run() -> None:
     """Entry point: every ``MlcoreError`` becomes a message and its exit code, never a traceback."""
+    ensure_utf8()
     try:
         app()
     except MlcoreError as error:
