@@ -29,6 +29,8 @@ PIPELINE = "flight_delays"
 MONITOR = "flight_delays_monitor"
 FIRST_WEEK, LAST_WEEK = date(2013, 3, 4), date(2013, 4, 29)
 WEEKS = 9
+_AFTER_ALL = date(2014, 1, 2)
+"""The day after the last one that has flights, in UTC."""
 _MONITORED_WEEKS = 8
 _WAIT_SECONDS = 900.0
 _POLL_SECONDS = 0.5
@@ -40,8 +42,15 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="For the Airflow UI.")] = 8080,
+    data_only: Annotated[
+        bool, typer.Option("--data-only", help="Lay out all flights of 2013 as daily files, and start nothing.")
+    ] = False,
 ) -> None:
     """Lay out real data, start the platform, backfill nine weeks, watch the weeks after; leave it running."""
+    if data_only:
+        _lay_out(settings(), until=_AFTER_ALL)
+        notes.print(f"now: mlcore run {PIPELINE} --at 2013-03-18T06:00Z", highlight=False)
+        return
     from mlcore.demo.airflow_client import AirflowClient
     from mlcore.platform import control
     from mlcore.platform.credentials import ADMIN, load_credentials

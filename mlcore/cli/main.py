@@ -51,16 +51,22 @@ def main(
 
 
 def run() -> None:
-    """Entry point: every ``MlcoreError`` becomes a message and its exit code, never a traceback."""
+    """Entry point: every ``MlcoreError`` becomes a message and its exit code; nothing ends with a traceback."""
     ensure_utf8()
     try:
         app()
     except MlcoreError as error:
         _end(error)
     except OSError as error:
-        if error.errno not in REFUSALS:
-            raise
-        _end(system_refused(error))
+        _end(system_refused(error) if error.errno in REFUSALS else _unforeseen(error))
+    except Exception as error:
+        _end(_unforeseen(error))
+
+
+def _unforeseen(error: Exception) -> MlcoreError:
+    from mlcore.cli.broken import unforeseen  # what goes well waits for nothing
+
+    return unforeseen(error)
 
 
 def _end(error: MlcoreError) -> NoReturn:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from mlcore.cli.context import console, session, settings
+from mlcore.cli.context import console, notes, session, settings
 from mlcore.cli.data.output import printable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def diff(
     from mlcore.runtime.release.diff import diff as compare
 
     config = find_pipeline(settings().pipelines, pipeline)
-    with session() as stores:
+    with notes.status("asking both versions"), session() as stores:
         versions = [stores.registry.find(pipeline, wanted) for wanted in (first, second)]
         found = compare(stores, config, *versions)
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlcore.cli.context import console, session, settings
+from mlcore.cli.context import console, notes, session, settings
 from mlcore.config.files import pipeline_names
 from mlcore.errors import ConfigError, quoted
 
@@ -74,7 +74,7 @@ def import_(
             where=f"--verify, and MLCORE_TRUSTED_KEYS={always}",
             next_step="name one that is, or have its public key put there",
         )
-    with session() as stores:
+    with notes.status("checking the archive, and asking its model"), session() as stores:
         actor = f"{getpass.getuser()}@{socket.gethostname()}"
         found = import_version(stores, _find, file, actor=actor, expect=expect, most_bytes=max_bytes, trusted=trusted)
     pipeline, what = found.pipeline, "is registered" if found.fresh else "was registered before"

@@ -41,6 +41,8 @@ def read_text(path: Path) -> str:
     """
     try:
         return path.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise DataError("there is no such file", where=str(path), next_step="check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"cannot read the schema: {quoted(str(error))}", where=str(path), next_step="check that it is UTF-8 text"

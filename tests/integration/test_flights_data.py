@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlcore.cli.demo import demo
 from mlcore.components.summaries import dataset_summary
 from mlcore.config.loader import load_pipeline
 from mlcore.config.pipeline import PipelineConfig
 from mlcore.core.window import Interval, Span, parse_moment
-from mlcore.demo import lay_out
 from mlcore.ingest.examples import FILE_NAME, iter_batches, read_examples
 from mlcore.ingest.paths import span_path
 from mlcore.ingest.spans import SpanJob, ingest_spans
@@ -44,8 +44,12 @@ def config() -> PipelineConfig:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``mlcore demo --data-only`` lays out, as somebody without Airflow begins."""
     folder = tmp_path_factory.mktemp("project")
-    lay_out(folder / "data" / "flights")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MLCORE_PROJECT", str(folder))
+        demo(data_only=True)
+    assert not (folder / ".mlcore").exists()
     return folder
 
 
