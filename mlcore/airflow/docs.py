@@ -65,11 +65,14 @@ Predicts the newest {in_words(window)} that have ended with the champion of `{co
 content it has and every model. The predictions are in the artifact store, linked to the model and the rows they \
 were made of{"".join(f", and in {place}" for place in places)}. A run done again leaves the same rows. A backfilled \
 run predicts with the champion of its time, and leaves alone what a run of a later moment delivered of a span. Before \
-there is a champion it skips.
+there is a champion it skips.{_BESIDE if config.push.rollout else ""}
 
 **For** {_plain(config.owner) or "nobody named"} · **configuration** `inference` in \
 `config/pipelines/{config.name}.yaml` · **without Airflow** `mlcore infer {config.name} --at 2013-03-11T06:00Z`
 """
+
+
+_BESIDE = " A challenger predicts after it, for the comparison in the tab *Challenge* alone: that is delivered nowhere."
 
 
 def _place(one: Destination) -> str:

@@ -157,14 +157,13 @@ class ChallengerEvaluator(Component):
         from mlcore.evaluation.challenge_file import ChallengeOutcome
 
         problems = [one.artifact for one in inputs["challenger_predictions"] if PROBLEM in one.artifact.properties]
-        if problems and not trial.passed:
+        if problems:
             return ChallengeResult(outcome=ChallengeOutcome.REFUSED, reasons=(_in_words(problems),), spent=trial.spent)
         model = inputs.one("model").path
-        predicted = [one for one in inputs["challenger_predictions"] if one.artifact not in problems]
         both = paired(
             self.config,
             inputs.paths("examples"),
-            Rival(model=model, predictions=predicted),
+            Rival(model=model, predictions=inputs["challenger_predictions"]),
             Rival(model=inputs.one("champion").path, predictions=inputs["champion_predictions"]),
         )
         judged = both.judged

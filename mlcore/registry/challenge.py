@@ -121,8 +121,8 @@ def conclude(connection: Connection, pipeline: str, look: Look, *, needs_approva
     """Record a look, and do what it comes to, in the transaction that publishes it.
 
     A challenger that passed becomes champion, unless a pin or a missing approval keeps it waiting: it is asked for
-    again at every later look. One that was refused, or that nothing can help any more, loses the alias, and does not
-    become challenger again by itself.
+    again at every later look. One that is refused, be it while it waits, or that nothing can help any more, loses the
+    alias, and does not become challenger again by itself.
 
     Args:
         connection: The transaction.
@@ -143,10 +143,10 @@ def conclude(connection: Connection, pipeline: str, look: Look, *, needs_approva
     if present.champion.train_end > present.challenger.train_end:
         champion = present.champion
         reason = f"champion {champion.version} was trained on newer data, up to {champion.train_end:%Y-%m-%d}"
-    elif present.passed is not None or look.verdict is LookVerdict.PASSED:
-        return _promote(connection, present, present.passed or look, run=look.run, needs_approval=needs_approval)
     elif look.verdict is LookVerdict.REFUSED:
         reason = look.reason
+    elif present.passed is not None or look.verdict is LookVerdict.PASSED:
+        return _promote(connection, present, present.passed or look, run=look.run, needs_approval=needs_approval)
     else:
         return None
     return _withdraw(connection, present, run=look.run, reason=reason)

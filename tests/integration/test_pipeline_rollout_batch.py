@@ -10,11 +10,13 @@ from support.looks import FIRST_LOOK, look, trying
 from support.postgres_source import run as run_sql
 from support.project import AS_OF, LATER, Project
 
+from mlcore.config.loader import load_pipeline
 from mlcore.core.types import Artifact, ArtifactType
 from mlcore.evaluation.challenge_file import ChallengeOutcome, read_challenge
 from mlcore.evaluation.files import read
 from mlcore.inference.predictions import read_predictions
 from mlcore.registry.challenge import LookVerdict
+from mlcore.runtime.graphs.inference import inference_graph
 from mlcore.training.model import load_model
 from mlcore.training.predict import predict_scores
 
@@ -50,6 +52,8 @@ def test_both_predict_the_champion_is_delivered_and_both_are_compared_by_it(ran:
     """
     trying_in_batch(ran)
     ran.run(LATER, name="later")
+    graph = inference_graph(load_pipeline(ran.settings.pipelines / "tiny.yaml"))
+    assert graph["challenger_inferrer"].upstream == ("example_gen", "predictions_pusher")  # nobody waits for it
     done = ran.run(IN_TIME, name="in time", infer=True)
     assert done["challenger_inferrer"].summary == "1 spans, 1 new"
     assert delivered(ran) == [(9, 1, 120), (10, 1, 120)]

@@ -274,6 +274,30 @@ def test_predictions_of_a_file_take_no_place_of_a_run_that_predicts(store: Metad
     assert not any("Trainer" in uri for uri in gone)
 
 
+def test_of_a_comparison_the_version_keeps_its_own_predictions_only(store: MetadataStore, tmp_path: Path) -> None:
+    """What a challenger predicted is evidence for the version; what it was compared with is needed no longer."""
+    history = History(store, tmp_path, "p")
+    for day in (0, 3):
+        history.run(day, f"run {day}")
+    champion, challenger = (history.kept[version][0] for version in (1, 2))
+    (theirs,) = history.make("BulkInferrer", "i", {"model": [champion]}, spans=ArtifactType.PREDICTIONS)
+    (own,) = history.make("ChallengerInferrer", "i", {"model": [challenger]}, spans=ArtifactType.CHALLENGER_PREDICTIONS)
+    compared = {
+        "model": [challenger],
+        "champion": [champion],
+        "challenger_predictions": [own.id],
+        "champion_predictions": [theirs.id],
+    }
+    (challenge,) = history.make("ChallengerEvaluator", "m", compared, challenge=ArtifactType.CHALLENGE)
+    history.make("DriftMonitor", "m", {}, report=ArtifactType.DRIFT_REPORT)
+    history.make("BulkInferrer", "newer i", {}, spans=ArtifactType.PREDICTIONS)
+    history.make("DriftMonitor", "newer m", {}, report=ArtifactType.DRIFT_REPORT)
+    policy = Retention(keep_runs=1, keep_champions=1)
+    gone = {one.uri for one in expire(history.artifacts, store, "p", policy, dry_run=True, now=LATER)}
+    there = [one.uri.rsplit("/", 1)[0] not in gone for one in (challenge, own, theirs)]
+    assert there == [True, True, False]
+
+
 def test_as_many_generations_are_kept_as_are_asked_for(store: MetadataStore, tmp_path: Path) -> None:
     """Four models, each started from the one before; the last two are the champion and where a rollback goes.
 
