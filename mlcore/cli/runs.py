@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
@@ -225,7 +225,8 @@ def list_runs(pipeline: PipelineName, limit: Annotated[int, typer.Option(min=1, 
 
 def run_table(rows: Sequence[history.RunRow]) -> Table:
     """Runs with their windows, metrics, verdicts and versions."""
-    table = Table("run", "state", "trained on", "rows", "metric", "verdict", "version", box=None)
+    run = Column("run", no_wrap=True)  # other commands ask for the whole name
+    table = Table(run, "state", "trained on", "rows", "metric", "verdict", "version", box=None)
     for row in rows:
         table.add_row(
             Text(row.run),

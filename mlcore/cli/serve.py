@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import socket
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -49,6 +52,7 @@ def serve(
     Tokens that may ask stand in MLCORE_SERVE_TOKENS, with commas between.
     """
     from mlcore.platform.postgres import ensure_database
+    from mlcore.runtime.session import open_session
     from mlcore.serving.process import Choices
     from mlcore.serving.process import serve as serve_until_told
     from mlcore.serving.sources import PublishedSource
@@ -72,6 +76,7 @@ def serve(
         waiting_rows=max_waiting,
     )
     choices.check()
+    _check_address(host, port)
     if find_spec("uvicorn") is None or find_spec("prometheus_client") is None:
         raise PlatformError("what a server needs is not installed", next_step="pip install 'mlcore[serving]'")
     with nullcontext() if published is not None else ensure_database(found) as url:
@@ -79,5 +84,24 @@ def serve(
             PublishedSource.of(published, pipeline, found.variables).config(model)  # or why there is nothing to serve
         else:
             os.environ["MLCORE_DATABASE_URL"] = str(url)
+            if workers > 1:  # which wait for a database that is away: the first start is to say so
+                with open_session(replace(found, database_url=url)):
+                    pass
         notes.print(f"serving {model} of {pipeline} on http://{host}:{port}/docs", highlight=False)
         serve_until_told(choices)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Check that it can be listened there, before a database is started and a model is loaded."""
+    try:
+        kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(kind) as asked:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            asked.bind(address)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise PlatformError(
+            f"port {port} is taken" if taken else f"it cannot be listened there: {error.strerror or error}",
+            where=f"{host}:{port}",
+            next_step="end what listens there, or choose another port: --port N" if taken else "see --host and --port",
+        ) from error

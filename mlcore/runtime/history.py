@@ -13,14 +13,14 @@ from mlcore.runtime.session import Session
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRow:
-    """One run: what a retraining came to, or what an inference run predicted.
+    """One run: what a retraining or a monitoring came to, or what an inference run predicted.
 
     Attributes:
         state: COMPLETE, CACHED when nothing was computed, FAILED, RUNNING or CANCELED.
         trained: First and last day of the training window; empty before there is a model.
         rows: Rows trained on, or predicted.
         metric: The first metric over all evaluation rows, with its interval.
-        verdict: What the gates and the push came to.
+        verdict: What the gates and the push came to; of a monitoring whether to retrain, and why.
         version: The registered version of the model, where it has one; of an inference run the one that predicted.
     """
 
@@ -99,6 +99,8 @@ def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:
             predicted |= {one.id: one for one in artifacts if one.type is ArtifactType.PREDICTIONS}
     if predicted:
         return _predicted(run, executions, list(predicted.values()))
+    if (report := made.get(ArtifactType.DRIFT_REPORT)) is not None:
+        return RunRow(run=run, state=_state(executions), verdict=_decided(report), error=_error(executions))
     model = made.get(ArtifactType.MODEL)
     version = None if model is None else known.versions.get(model.digest)
     return RunRow(
@@ -111,6 +113,13 @@ def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:
         version=version,
         error=_error(executions),
     )
+
+
+def _decided(report: Artifact) -> str:
+    """What a monitoring came to, with the first of its reasons."""
+    reasons = report.properties.get("reasons")
+    decision = "retrain" if report.properties.get("retrain") is True else "no retraining"
+    return f"{decision}: {reasons[0]}" if isinstance(reasons, list) and reasons else decision
 
 
 def _predicted(run: str, executions: tuple[Execution, ...], found: Sequence[Artifact]) -> RunRow:

@@ -341,6 +341,9 @@ def test_the_monitor_reports_and_decides(ran: Project) -> None:
     """With a champion the monitor leaves a report and a decision, once for equal data."""
     results = ran.run("2024-01-13T07:00Z", name="m", monitor=True)
     assert results["drift_monitor"].state is ExecutionState.COMPLETE
+    with ran.session() as session:
+        verdict = list_runs(session, "tiny", limit=1)[0].verdict
+    assert verdict.startswith(("retrain: ", "no retraining: "))
     again = ran.run("2024-01-13T07:00Z", name="m2", monitor=True)
     assert again["drift_monitor"].state is ExecutionState.CACHED
     with ran.session() as session:
