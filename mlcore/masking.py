@@ -73,7 +73,8 @@ def conceal_environment(environ: Mapping[str, str]) -> None:
 
 
 def conceal_named(text: str, environ: Mapping[str, str]) -> None:
-    """Conceal what the ``${NAME}`` in a text stand for: whoever writes it so does not want to show it."""
+    """Conceal what the ``${NAME}`` in a text stand for, and the tokens of its URLs: nobody wants to show them."""
+    conceal(value for _, value in _TOKEN.findall(text))
     values = [environ[name] for name in _VARIABLE.findall(text) if name in environ]
     conceal(secret for value in values for secret in (value, *_of_url(value), *_of_path(value)))
 

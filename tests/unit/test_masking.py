@@ -110,6 +110,12 @@ def test_the_token_in_an_address_is_hidden_where_the_path_alone_is_quoted() -> N
     assert masked(said) == "Max retries exceeded with url: /services/T00000000/***?n=1"
 
 
+def test_a_token_that_a_file_holds_itself_is_hidden_wherever_it_is_repeated() -> None:
+    """Not only within its URL."""
+    conceal_named('{"path":"https://lake/{YYYY}.csv?sig=Ab12cd34&n=1","url":"https://x/?token=${T}"}', {})
+    assert masked("the signature Ab12cd34 is over") == "the signature *** is over"
+
+
 def test_errors_are_masked_in_all_their_parts() -> None:
     """Also in what is to be done next, which quotes commands."""
     conceal(["pl4nted-secret"])
