@@ -191,25 +191,30 @@ def _dag(dag_id: str, doc: str, params: Mapping[str, Param]) -> DAG:
 
 def _params(action: _Action, pipelines: list[str]) -> dict[str, Param]:
     known: dict[str, Any] = {"enum": pipelines} if pipelines else {}
-    params = {"pipeline": Param(type="string", title="Pipeline", **known)}
+    params = {"pipeline": Param(type="string", title="Pipeline", description="Whose models.", **known)}
     if action.version is True:
-        params["version"] = Param(type="integer", minimum=1, title="Version", description="Number of the version.")
+        params["version"] = Param(
+            type="integer", minimum=1, title="Version", description="By its number, as mlcore models list shows it."
+        )
     elif action.version is False:
         params["version"] = Param(
             None,
             type=["null", "integer"],
             minimum=1,
             title="Version",
-            description="An earlier champion. Empty: the one before.",
+            description="An earlier champion, by its number. Empty: the one before the present one.",
         )
-    params["reason"] = Param(type="string", minLength=1, maxLength=500, title="Reason", description="Kept for good.")
+    params["reason"] = Param(
+        type="string", minLength=1, maxLength=500, title="Reason", description="Kept for good, with your name."
+    )
     if action.expect:
         params["expect"] = Param(
             None,
             type=["null", "integer"],
             minimum=0,
             title="Champion now",
-            description="If somebody moved it from this version meanwhile, nothing is done. Empty: whatever it is.",
+            description="The version that you take for the champion: if it is another by then, nothing is done. Empty:"
+            " whichever it is.",
         )
     return params
 
