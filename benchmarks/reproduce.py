@@ -266,7 +266,8 @@ class Check:
         title = "environment from the version's lock"
         if all(self.notebook.has(title, name) for name in self.names):
             return
-        locks = {name: second.run(PLAIN, "models", "lock", name, "1") for name in self.names}
+        locks: dict[str, str] = {}
+        self.each(self.names, lambda name, _: locks.update({name: second.run(PLAIN, "models", "lock", name, "1")}))
         for number, text in enumerate(sorted(set(locks.values()))):
             venv = self.beneath / f"built-with-{number}"
             python = install(text, venv, second)
