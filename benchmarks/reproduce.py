@@ -429,8 +429,9 @@ def show(notebook: Notebook, names: Sequence[str]) -> bool:
         print(f"[{number}] {words}")
     cells_ = [cell for row in rows.values() for name, cell in row.items() if name in names]
     equal, right = (sum(getattr(cell, key) for cell in cells_) for key in ("equal", "right"))
-    print(f"{equal} of {len(cells_)} equal, {len(cells_) - right} not as it must be")
-    return right == len(cells_)
+    wanted = len(rows) * len(names)
+    print(f"{equal} of {wanted} equal, {len(cells_) - right} not as it must be, {wanted - len(cells_)} not run")
+    return right == wanted
 
 
 def workspace(given: Path | None, commit: str) -> Path:

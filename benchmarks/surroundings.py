@@ -51,7 +51,7 @@ class Surroundings:
         wanted = "" if locale == self.locales[0] else f" (there is no {self.locales[0]} here)"
         cores = "1 core" if self.one_core else f"{len(os.sched_getaffinity(0))} cores"
         counted = sorted({self.variables[name] for name in _THREADS if name in self.variables})
-        counts = [f"{number} threads" for number in counted]
+        counts = [f"{number} thread{'s' * (number != '1')}" for number in counted]
         return ", ".join([f"{locale}{wanted}", self.zone, cores, *counts, f"umask {self.umask:03o}"])
 
     def environ(self) -> dict[str, str]:
