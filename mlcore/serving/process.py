@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from mlcore.config.loader import find_pipeline
 from mlcore.config.settings import Settings
 from mlcore.core.temporary import temporary_folder
-from mlcore.errors import ConfigError, NoChampion
+from mlcore.errors import ConfigError, MetadataUnavailable, NoChampion
 from mlcore.platform.processes import die_with_parent
 from mlcore.registry.names import CHAMPION
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from mlcore.config.pipeline import PipelineConfig
+    from mlcore.runtime.session import Session
     from mlcore.serving.sources import ModelSource
 
 CHOICES = "MLCORE_SERVING"
@@ -29,6 +31,7 @@ CHOICES = "MLCORE_SERVING"
 PARENT = "MLCORE_SERVING_PARENT"
 """The variable that holds the id of the process that starts the workers."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_PAUSE_SECONDS = 1.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -151,7 +154,22 @@ def _source(choices: Choices, settings: Settings, stack: ExitStack) -> tuple[Mod
     if choices.published is not None:
         published = PublishedSource.of(choices.published, choices.pipeline, settings.variables)
         return published, published.config(choices.model)
+    session = open_stores(settings, stack, patient=choices.workers > 1)
+    return RegistrySource(session, choices.pipeline), find_pipeline(settings.pipelines, choices.pipeline)
+
+
+def open_stores(settings: Settings, stack: ExitStack, *, patient: bool) -> Session:
+    """Of several workers one that takes the place of another waits for the database: the rest go on answering."""
     from mlcore.runtime.session import open_session
 
-    session = stack.enter_context(open_session(settings))
-    return RegistrySource(session, choices.pipeline), find_pipeline(settings.pipelines, choices.pipeline)
+    told = False
+    while True:
+        try:
+            return stack.enter_context(open_session(settings))
+        except MetadataUnavailable as error:
+            if not patient:
+                raise
+            if not told:
+                logging.getLogger(__name__).warning("a worker waits to start: %s", error.what)
+                told = True
+            time.sleep(_PAUSE_SECONDS)

@@ -6,6 +6,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from mlcore.runtime.launch import LaunchResult
 from mlcore.runtime.local import run_graph
 from mlcore.runtime.publishing import publish
 from mlcore.runtime.session import open_session
+from mlcore.serving.process import open_stores
 
 from .conftest import Kept
 
@@ -106,24 +109,23 @@ import mlcore.runtime.publishing
 from mlcore.components.pusher import Pusher
 from mlcore.components.trainer import Trainer
 
-mlcore.runtime.publishing.PATIENCE_SECONDS = 3.0
-
-def halting(component):
+def halting(component, patience):
     run = component.run
 
     def made(self, inputs, outputs):
         run(self, inputs, outputs)
         there = Path({folder!r}) / component.__name__
+        mlcore.runtime.publishing.PATIENCE_SECONDS = patience
         there.touch()
         while there.exists():
             time.sleep(0.02)
 
     component.run = made
 
-halting(Trainer)
-halting(Pusher)
+halting(Trainer, 120.0)
+halting(Pusher, 0.5)
 """
-"""A run that halts when a model is made, and when a push is decided on; what cannot be published waits 3 seconds."""
+"""A run that halts when a model is made, which is published patiently, and when a push is decided on, which is not."""
 
 
 def test_what_was_made_waits_for_a_server_that_comes_back_and_a_push_is_done_whole_or_not_at_all(
@@ -165,7 +167,7 @@ def test_what_was_made_waits_for_a_server_that_comes_back_and_a_push_is_done_who
 
 
 def until_there(path: Path, process: Forked) -> None:
-    for _ in range(600):
+    for _ in range(3_600):
         if path.exists():
             return
         time.sleep(0.05)
@@ -219,3 +221,19 @@ def test_a_publication_whose_answer_was_lost_is_found(project: Project, monkeypa
         assert [one.id for one in outputs["statistics"]] == [
             one.id for one in session.metadata.find_artifacts(type=ArtifactType.STATISTICS, pipeline="tiny")
         ]
+
+
+def test_a_worker_that_takes_the_place_of_another_waits_for_a_server_that_is_away(
+    project: Project, server: EmbeddedPostgres
+) -> None:
+    """It neither ends nor says so again and again: it has its stores when the server is there."""
+    server.stop_for_all()
+    with ThreadPoolExecutor(1) as executor, ExitStack() as stack:
+        stores = executor.submit(open_stores, project.settings, stack, patient=True)
+        time.sleep(1)
+        assert not stores.done()
+        server.start()
+        assert stores.result(30).registry.versions("tiny") == ()
+    server.stop_for_all()
+    with ExitStack() as stack, pytest.raises(MetadataUnavailable):
+        open_stores(project.settings, stack, patient=False)
