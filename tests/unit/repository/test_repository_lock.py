@@ -86,7 +86,7 @@ def test_every_requirement_is_locked_once_for_each_python(version: str) -> None:
 
 def imported(folder: Path) -> dict[str, str]:
     """Top-level names that the Python files below a folder import from elsewhere, each with a file that does."""
-    ours = {"mlcore", "support"}
+    ours = {"mlcore", "support", *(path.stem for path in folder.glob("*.py"))}
     found: dict[str, str] = {}
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
