@@ -7,12 +7,14 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 from sqlalchemy import Connection, text
 from support.crash.storm import Storm
 from support.crash.world import PIPELINES, ROLES, World
+from support.faults import free_port
 from support.project import Silent
 
 from mlcore.artifacts.blocks import blocks_below
@@ -177,29 +179,28 @@ def _files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.is_file() or not any(path.iterdir()))
 
 
-def served_at_last(storm: Storm, port: int) -> Problems:
+def served_at_last(storm: Storm) -> Problems:
     """A server that is started now serves the champion."""
-    world = storm.world
+    world, port = storm.world, free_port()
     query = "SELECT version FROM alias WHERE pipeline = :name AND alias = 'champion'"
     champion = world.number(query, name=PIPELINES[0])
     server = world.start("serve", PIPELINES[0], "--port", str(port), role="serving")
     found = 0
-    try:
-        for _ in range(300):
-            try:
-                answer = httpx.post(f"http://127.0.0.1:{port}/v1/predict", json={"row": {"colour": "red", "size": 0.3}})
-            except httpx.TransportError:
-                time.sleep(0.1)
-                continue
-            if answer.status_code == 200:
-                found = int(answer.json()["model_version"])
-                break
+    for _ in range(300):
+        try:
+            answer = httpx.post(f"http://127.0.0.1:{port}/v1/predict", json={"row": {"colour": "red", "size": 0.3}})
+        except httpx.TransportError:
             time.sleep(0.1)
-    finally:
+            continue
+        if answer.status_code == 200:
+            found = int(answer.json()["model_version"])
+            break
+        time.sleep(0.1)
+    with suppress(ProcessLookupError):  # it ended by itself, and says why
         os.kill(server.pid, signal.SIGTERM)
-        server.wait()
+    done = server.wait()
     if found != champion:
-        yield f"the server serves version {found}, the champion is {champion}"
+        yield f"the server serves version {found}, the champion is {champion}: {done.returncode}, {done.stderr}"
 
 
 def made(world: World) -> Digests:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -63,7 +62,7 @@ def crash(
                 here.wait_for_server()
                 for found in (
                     aftermath.run_again(storm, most=reruns),
-                    aftermath.served_at_last(storm, _free_port()),
+                    aftermath.served_at_last(storm),
                     aftermath.check(storm),
                 ):
                     storm.problems.extend(found)
@@ -86,9 +85,3 @@ def _donate(giver: World, moment: str, archive: Path) -> Path:
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
     return archive
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
