@@ -9,7 +9,7 @@ COMPILE_NAMED = $(BIN)/uv pip compile --universal --python-version 3.11 --genera
   --no-header --no-annotate --quiet
 COMPILE = $(COMPILE_NAMED) pyproject.toml
 
-.PHONY: help setup test test-crash test-flink test-reproduce lint demo stop lock bench clean
+.PHONY: help setup test test-long test-crash test-flink test-reproduce lint demo stop lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,15 +25,18 @@ lint: $(STAMP) ## Style, types and import contracts
 	@echo "lint: mypy" && $(BIN)/mypy
 	@echo "lint: import contracts" && $(BIN)/lint-imports --no-cache
 
-test: lint ## All checks, then all tests against real services
+test: lint ## All checks, then the tests, against real services; all but those that take minutes each
 	@echo "tests: e2e, integration, unit, property; $(WORKERS) side by side, as most wait for something"
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --no-loadscope-reorder --durations=20 --durations-min=5
+	@$(BIN)/python -m pytest -q -m "not long" -n $(WORKERS) --no-loadscope-reorder --durations=20 --durations-min=5
+
+test-long: $(STAMP) ## The others: every Compose service, Flink and Spark, a storm of kills, a clock set back; some need Java
+	@$(BIN)/python -m pytest -q -m long -n 2 --no-loadscope-reorder --durations=20 --durations-min=5
 
 test-crash: $(STAMP) ## Three hundred kill -9 of runs, moves, servers and PostgreSQL, and what must hold afterwards
 	@PYTHONPATH=tests $(BIN)/python -m support.crash --kills 300
 
 test-flink: $(STAMP) ## Every engine with every number of workers: a real Flink cluster and Spark, started here; needs Java
-	@MLCORE_TEST_ENGINES=all $(BIN)/python -m pytest -q tests/integration/test_beam_flink.py \
+	@$(BIN)/python -m pytest -q tests/integration/test_beam_flink.py \
 	  tests/integration/test_beam_spark.py tests/integration/test_beam_modes.py
 
 test-reproduce: $(STAMP) ## Every example pipeline rebuilt in a fresh clone and environment, other locale, time zone and cores

@@ -39,7 +39,7 @@ EXAMPLE_ROWS = 5
 SERVED = (*LIBRARIES, "pandas", "pyarrow", "pydantic", "threadpoolctl")
 """The distributions that loading a model and asking it need; all others are theirs."""
 
-_PARTS = ("__init__.py", "errors.py", "accumulators", "config", "core", "training", "transform")
+_PARTS = ("__init__.py", "errors.py", "masking.py", "accumulators", "config", "core", "training", "transform")
 """Of mlcore, what loading a model and asking it need."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

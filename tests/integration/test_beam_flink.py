@@ -35,9 +35,8 @@ from mlcore.statistics.spans import StatisticsJob, span_statistics
 from mlcore.transform.spans import analyze_spans
 from mlcore.transform.specs import specs_from_config
 
-ALL_ENGINES = bool(os.environ.get("MLCORE_TEST_ENGINES"))
+pytestmark = pytest.mark.long
 JOB_SECONDS = 240.0
-every_engine = pytest.mark.skipif(not ALL_ENGINES, reason="a job each takes long: make test-flink runs it")
 SPECS = specs_from_config(
     {"carrier": Feature(transform="vocabulary"), "distance": Feature(transform="scale_to_z_score")},
     {"carrier": "string", "distance": "float64"},
@@ -89,7 +88,6 @@ def kill_in_the_middle(gate: Path, job: Callable[[], list[str]], victim: Callabl
     return result
 
 
-@every_engine
 def test_statistics_and_analysis_are_those_of_this_process(
     cluster: FlinkCluster, engine: Callable[[int], Beam], tmp_path: Path
 ) -> None:
@@ -120,7 +118,6 @@ def test_statistics_and_analysis_are_those_of_this_process(
     assert [job["state"] for job in cluster.jobs()[before:]] == ["FINISHED"] * 2
 
 
-@every_engine
 @pytest.mark.parametrize("parallelism", [1, 2, 3, 4])
 def test_how_rows_are_divided_changes_nothing(
     engine: Callable[[int], Beam], shards: list[Shard], parallelism: int
@@ -132,7 +129,6 @@ def test_how_rows_are_divided_changes_nothing(
     assert found == list(expected) * len(PARTITIONINGS)
 
 
-@every_engine
 def test_a_killed_python_worker_changes_nothing_in_bulk_reading(
     engine: Callable[[int], Beam], shards: list[Shard], tmp_path: Path
 ) -> None:

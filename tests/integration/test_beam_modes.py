@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from mlcore.config.beam import Beam
 from mlcore.config.loader import load_pipeline
 from mlcore.runtime.fingerprint import fingerprint
 
-ALL_ENGINES = bool(os.environ.get("MLCORE_TEST_ENGINES"))
-"""Each multi_processing job starts interpreters: make test-flink runs it with every number of them."""
 EXAMPLE = Path(__file__).parents[2] / "config" / "pipelines" / "flight_delays.yaml"
 
 
@@ -26,8 +23,11 @@ EXAMPLE = Path(__file__).parents[2] / "config" / "pipelines" / "flight_delays.ya
         {"direct_running_mode": "in_memory"},
         *({"direct_running_mode": "multi_threading", "direct_num_workers": workers} for workers in (1, 2, 3, 4)),
         *(
-            {"direct_running_mode": "multi_processing", "direct_num_workers": workers}
-            for workers in ((1, 2, 3, 4) if ALL_ENGINES else (2,))
+            pytest.param(
+                {"direct_running_mode": "multi_processing", "direct_num_workers": workers},
+                marks=[] if workers == 2 else [pytest.mark.long],  # each starts interpreters
+            )
+            for workers in (1, 2, 3, 4)
         ),
     ],
     ids=lambda options: "-".join(map(str, options.values())),

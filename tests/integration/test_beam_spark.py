@@ -16,8 +16,11 @@ from mlcore.config.model import Feature
 from mlcore.transform.spans import analyze_spans
 from mlcore.transform.specs import specs_from_config
 
-# Spark hangs up on the workers in this process when a job is done, and their threads say so as they end.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+pytestmark = [
+    pytest.mark.long,
+    # Spark hangs up on the workers in this process when a job is done, and their threads say so as they end.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 JOB_SECONDS = 240.0
 SPECS = specs_from_config({"carrier": Feature(transform="vocabulary")}, {"carrier": "string"})

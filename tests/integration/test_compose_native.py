@@ -28,6 +28,7 @@ from mlcore.platform.keeper import programs
 from mlcore.platform.privileges import postgres_account
 from mlcore.runtime.session import open_session
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 HEALTHY_SECONDS = 120.0
 RUN_SECONDS = 240.0

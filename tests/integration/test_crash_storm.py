@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from support.crash.whole import crash
 
 
+@pytest.mark.long
 def test_whatever_is_killed_at_any_moment_nothing_acknowledged_is_lost_and_nothing_is_left() -> None:
     """Runs, tasks, moves, collections, servers and PostgreSQL's processes, killed with -9 while they are at it.
 

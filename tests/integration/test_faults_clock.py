@@ -23,7 +23,10 @@ from mlcore.platform import keeper
 from mlcore.platform.postgres import MLCORE_DATABASE, EmbeddedPostgres
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-pytestmark = pytest.mark.skipif(FAKETIME is None, reason="libfaketime, which sets clocks, is not installed here")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(FAKETIME is None, reason="libfaketime, which sets clocks, is not installed here"),
+]
 
 
 _SLEEP = """

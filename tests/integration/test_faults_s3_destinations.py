@@ -113,6 +113,7 @@ def shown() -> int | None:
     return pointer.version
 
 
+@pytest.mark.long
 def test_a_release_in_a_bucket_is_whole_or_not_shown(ran_twice: Project, gate: Gate) -> None:
     """Killed at its first, its second file and the pointer, cut off, or refused: the pointer leads to what is whole."""
     project = ran_twice

@@ -109,7 +109,7 @@ def test_a_run_that_fails_is_told_in_a_file_and_the_proof_finds_what_is_done_to_
     """Why it failed is told. What is lost, changed or added in the file is found, and sending again makes it whole."""
     configured(project, f"file: {FILE}, max_wait: PT60S")
     path = project.settings.home / FILE
-    assert isinstance(mlcore(project, "run", "tiny", "--at", "2030-01-10T06:00Z").exception, SpanMissing)
+    assert isinstance(mlcore(project, "run", "tiny", "--at", "2025-01-10T06:00Z").exception, SpanMissing)
     lines = path.read_bytes().splitlines(keepends=True)
     events = [json.loads(line) for line in lines]
     assert [one["eventType"] for one in events] == ["START", "FAIL"]
