@@ -80,7 +80,6 @@ def _behaviour() -> dict[str, str]:
         "CORE__PARALLELISM": str(min(4, 2 * (os.cpu_count() or 1))),
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",

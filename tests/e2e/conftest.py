@@ -245,7 +245,6 @@ def platform(tmp_path_factory, postgres_url, session_mail_server, session_webhoo
     ambient = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("MLCORE_", "AIRFLOW"))},
         **plant(planted, shop, echo),
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
     }
     with watched() as commands:
         yield from _running(

@@ -297,7 +297,8 @@ def test_a_database_that_stops_during_a_run_is_a_clear_error(project: Project) -
 
     assert project.settings.database_url is not None
     url = make_url(project.settings.database_url)
-    process = project.start("run", "tiny", "--at", AS_OF)
+    impatient = "import mlcore.runtime.publishing as publishing; publishing.PATIENCE_SECONDS = 0"
+    process = project.start("run", "tiny", "--at", AS_OF, before=impatient)
     admin = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     deadline = time.monotonic() + 60
     while "schema_gen" not in process.said():
