@@ -18,6 +18,7 @@ from mlcore.metadata.locks import with_lock
 from mlcore.metadata.store import Publication
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.attempts import attempt
+from mlcore.runtime.publishing import publish
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.past import StoredPast
 
@@ -106,7 +107,7 @@ def predict(session: Session, config: PipelineConfig, version: ModelVersion, ask
                 pipeline=config.name,
                 properties={"rows": rows, "bad_rows": dict(bad.by_reason), "model_version": version.version},
             )
-            session.metadata.publish([Publication(execution_id=execution.id, outputs={"predictions": [predictions]})])
+            publish(session, [Publication(execution_id=execution.id, outputs={"predictions": [predictions]})])
     return Predicted(rows=rows, bad_rows=bad.by_reason, digest=digest)
 
 

@@ -28,6 +28,9 @@ def shown(project: Project) -> str:
     path = project.folder / "challenge.html"
     done = project.cli("models", "compare", "tiny", "--html", str(path))
     assert done.returncode == 0, done.stderr
+    state = reported(project).state
+    assert state in " ".join(done.stderr.split())
+    assert json.loads(project.cli("models", "compare", "tiny", "--json").stdout)["state"] == state
     return path.read_text(encoding="utf-8")
 
 
