@@ -8,7 +8,7 @@ breadth-first pass over what the query found.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
@@ -61,30 +61,27 @@ def trace(
         found = connection.execute(_NEAR[direction], {"start": artifact_id, "most": max_depth})
     else:
         found = connection.execute(_ALL[direction], {"start": artifact_id})
-    return tuple(_breadth_first(found.cursor.fetchall(), artifact_id, max_depth))  # SQLAlchemy's rows take longer
+    return _breadth_first(found.cursor.fetchall(), artifact_id, max_depth)  # SQLAlchemy's rows take longer
 
 
-def _breadth_first(rows: Iterable[Sequence[Any]], start: int, max_depth: int | None) -> Iterator[LineageNode]:
+def _breadth_first(rows: Iterable[Sequence[Any]], start: int, max_depth: int | None) -> tuple[LineageNode, ...]:
     """Nearest first, then by id; of executions at one depth an artifact is reached through the first."""
     reached_by = defaultdict(list)
     for row in rows:
         reached_by[row[_VIA]].append(row)
-    artifacts, executions = {start}, set[int]()
-    layer, depth = sorted({row[_ONWARD] for row in reached_by[None]} - {None}), 0
-    while layer and (max_depth is None or depth < max_depth):
-        depth += 1
-        executions.update(layer)
-        fresh: dict[int, Sequence[Any]] = {}
-        onward = set()
-        for via in layer:
-            for row in reached_by[via]:
-                if row[_ID] not in artifacts:
-                    fresh.setdefault(row[_ID], row)
-                    onward.add(row[_ONWARD])  # an artifact has a row for each execution that it leads on to
-        artifacts.update(fresh)
-        for id_ in sorted(fresh):
-            row = fresh[id_]
-            yield LineageNode(depth, row[_VIA], row[_ID:])
-        onward -= executions
-        onward.discard(None)
-        layer = sorted(onward)
+    depths: dict[int | None, int] = dict.fromkeys((row[_ONWARD] for row in reached_by[None]), 1)
+    found: dict[int, tuple[int, int, int, Sequence[Any]]] = {start: (0, start, 0, ())}
+    for via in (queue := list(depths)):
+        depth = depths[via]
+        if via is None or (max_depth is not None and depth > max_depth):
+            continue
+        for row in reached_by[via]:
+            onward, id_ = row[_ONWARD], row[_ID]
+            if onward not in depths:
+                depths[onward] = depth + 1
+                queue.append(onward)
+            known = found.get(id_)
+            if known is None or (known[0] == depth and via < known[2]):
+                found[id_] = depth, id_, via, row[_ID:]
+    del found[start]
+    return tuple(LineageNode(depth, via, columns) for depth, _, via, columns in sorted(found.values()))

@@ -131,7 +131,7 @@ class Installation:
             headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}),
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -142,10 +142,13 @@ class Installation:
         return str(self.api("/auth/token", body={"username": "admin", "password": password})[1]["access_token"])
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
+def wait_until(condition: Callable[[], Any], seconds: float = 120) -> Any:
+    """What the condition finds; a question that a busy server left unanswered is asked again."""
+    deadline, found = time.monotonic() + seconds, None
+    while not found:
+        with suppress(TimeoutError):
+            found = condition()
+        assert found or time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.1)
     return found
 
