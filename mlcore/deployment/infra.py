@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -190,9 +190,7 @@ def _run(scratch: Path, limits: Limits) -> str:
     command = [sys.executable, "-m", "mlcore.deployment.probe", str(scratch / "job.json")]
     deadline = time.monotonic() + limits.timeout_seconds
     with (scratch / "stderr").open("wb") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
-        )
+        process = _start(command, errors)
         try:
             failure = _watch(process, limits, deadline)
         finally:
@@ -202,6 +200,12 @@ def _run(scratch: Path, limits: Limits) -> str:
     if failure or process.returncode == 0:
         return failure
     return _raised(scratch / ERROR_FILE) or _crash(process.returncode, scratch / "stderr")
+
+
+def _start(command: Sequence[str], errors: BinaryIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own module, no shell
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+    )
 
 
 def _watch(process: subprocess.Popen[bytes], limits: Limits, deadline: float) -> str:

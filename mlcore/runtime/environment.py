@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def present_environment(project: Path) -> Environment:
         blas=_blas(),
         simd=_simd(),
         lock=digest_file(lock) if lock.is_file() else "",
-        **_installed(),
+        **_installed(tuple(sys.path)),
     )
 
 
@@ -187,17 +188,19 @@ def shortened(differences: tuple[str, ...]) -> str:
     return "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _installed() -> dict[str, Any]:
-    """The first of each name is the one that is imported."""
-    found: dict[str, Distribution] = {}
-    for distribution in distributions():
-        name = str(distribution.metadata["Name"] or "").lower().replace("_", "-").replace(".", "-")
-        if name:
-            found.setdefault(name, distribution)
-    origins = {name: _origin(distribution) for name, distribution in sorted(found.items()) if name != _OWN}
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> dict[str, Any]:
+    """The first of each name on Python's path is the one that is imported."""
+    versions, origins = dict[str, str](), dict[str, str]()
+    for distribution in distributions(path=list(path)):
+        said = distribution.metadata
+        name = str(said["Name"] or "").lower().replace("_", "-").replace(".", "-")
+        if name and name not in versions:
+            versions[name] = str(said["Version"] or "")
+            origins[name] = "" if name == _OWN else _origin(distribution)
     return {
-        "distributions": {name: distribution.version for name, distribution in sorted(found.items())},
-        "origins": {name: origin for name, origin in origins.items() if origin},
+        "distributions": dict(sorted(versions.items())),
+        "origins": {name: origin for name, origin in sorted(origins.items()) if origin},
     }
 
 

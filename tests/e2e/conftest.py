@@ -106,12 +106,11 @@ def until(condition, seconds, what):
 
 
 def make_project(folder, *, smtp_port, hook_port, shop, signed):
-    """A project as a user has it: this repository's plugin, pipelines that are variations of flight_delays."""
+    """A project as a user has it: a push destination of its own, pipelines that are variations of flight_delays."""
     here = Path(__file__).parent
     (folder / "config" / "pipelines").mkdir(parents=True)
     for name in ("dags", "plugins"):
         shutil.copytree(here / name, folder / name)
-    shutil.copy(ROOT / "plugins" / "mlcore_plugin.py", folder / "plugins")
     urls = [
         f"mailto://ml:${{SMTP_PASSWORD}}@127.0.0.1:{smtp_port}?from=mlcore@example.org&to=team@example.org",
         f"json://127.0.0.1:{hook_port}/${{TEST_HOOK_TOKEN}}",

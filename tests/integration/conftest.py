@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 from support.databases import clone, drop
+from support.forks import ForkedProbe
 from support.project import LATER, Project, make_project
+
+from mlcore.deployment import infra
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_probes() -> Iterator[None]:
+    """InfraValidator's process is a fork here; what ``mlcore`` runs, and the tests of InfraValidator, start it anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infra, "_start", ForkedProbe)
+        yield
 
 
 @pytest.fixture
