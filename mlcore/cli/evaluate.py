@@ -114,13 +114,14 @@ def show(
     """What the gates said of a model, in plain words, and its metrics with intervals."""
     from mlcore.cli.model_card import EvaluatedModel, find_evaluated, write_card
     from mlcore.evaluation.files import read_judgement
+    from mlcore.runtime.kept import kept_folder
 
     config = find_pipeline(settings().pipelines, pipeline)
     if card is not None and card.suffix not in (".md", ".html"):
         raise ConfigError(f"a card is no {quoted(card.suffix)} file", next_step="name it .md or .html")
     with session() as stores:
         found: EvaluatedModel = find_evaluated(stores, pipeline, version, run)
-        judgement = read_judgement(stores.artifacts.path(found.evaluation.uri))
+        judgement = read_judgement(kept_folder(stores, found.evaluation))
         if card is not None:
             write_card(card, config, found, judgement)
             notes.print(f"wrote {card}", highlight=False, markup=False)

@@ -42,7 +42,7 @@ def find_evaluated(stores: Session, pipeline: str, version: int | None, run: str
     registered = stores.registry.versions(pipeline) if version is not None else (stores.registry.champion(pipeline),)
     for found in registered:
         if found is not None and version in (None, found.version):
-            model, evaluation = stores.metadata.artifacts([found.artifact_id, found.evaluation_id])
+            model, evaluation = stores.metadata.present([found.artifact_id, found.evaluation_id])
             return EvaluatedModel(name=f"version {found.version}", model=model, evaluation=evaluation)
     if version is None:
         raise NoChampion(f"{pipeline} has no champion", next_step=f"train one: mlcore run {pipeline} --at <moment>")

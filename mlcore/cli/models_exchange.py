@@ -33,6 +33,7 @@ def export(
     from mlcore.deployment.signature import Signer
     from mlcore.evaluation.card.markdown import to_markdown
     from mlcore.evaluation.files import read_judgement
+    from mlcore.runtime.kept import kept_folder
     from mlcore.runtime.release.exchange import export_version
 
     signer = Signer(sign) if sign is not None else None
@@ -40,7 +41,7 @@ def export(
     with session() as stores:
         chosen = stores.registry.find(pipeline, version)
         found = find_evaluated(stores, pipeline, version, None)
-        card = card_of(config, found, read_judgement(stores.artifacts.path(found.evaluation.uri)))
+        card = card_of(config, found, read_judgement(kept_folder(stores, found.evaluation)))
         digest = export_version(stores, chosen, file, {CARD: to_markdown(card).encode()}, signer)
     size = file.stat().st_size
     console.print(f"wrote {file}, {size:,} bytes: {digest}", highlight=False, markup=False, soft_wrap=True)

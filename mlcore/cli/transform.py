@@ -114,6 +114,7 @@ def _described(source: str, version: int | None, *, plan: bool) -> tuple[Describ
 
 def _graph(pipeline: str, version: int | None) -> TransformGraph | None:
     """The graph inside a registered model; ``None`` where there is no model yet and none was asked for."""
+    from mlcore.runtime.kept import kept_folder
     from mlcore.transform.graph import read_graph
 
     with session() as stores:
@@ -128,8 +129,8 @@ def _graph(pipeline: str, version: int | None) -> TransformGraph | None:
             found = versions[version]
         if found is None:
             return None
-        (artifact,) = stores.metadata.artifacts([found.artifact_id])
-        return read_graph(stores.artifacts.path(artifact.uri))
+        (artifact,) = stores.metadata.present([found.artifact_id])
+        return read_graph(kept_folder(stores, artifact))
 
 
 def _people(config: PipelineConfig) -> People:

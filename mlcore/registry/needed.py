@@ -13,25 +13,28 @@ from mlcore.registry import rows
 from mlcore.registry.records import Verdict
 
 # A version needs what it is served, monitored and rebuilt with: its model, evaluation, schema and verdicts, and what
-# those were made from. What they were only compared with (an earlier champion, an earlier version of a span) is needed
-# by no one but that comparison, which is done; else every champion would keep all champions before it.
+# those were made from, each with its equals: what was removed and made again takes the place of what it was registered
+# with. What they were only compared with (an earlier champion, an earlier version of a span) is needed by no one but
+# that comparison, which is done; else every champion would keep all champions before it.
 # The model that a trainer went on from is another matter: without it the version cannot be made again. Of so many
 # generations as are asked for, all but the oldest are kept with what they were made from, the oldest as it is.
+# What a person said of a model stays for good: no run makes that again.
 _ONLY_COMPARED = ("baseline", "champion", "champion_predictions", "statistics_before", "reference_before")
 _REMOVABLE = text("""
 WITH RECURSIVE versions AS (
     SELECT * FROM model_version WHERE pipeline = :pipeline AND version = ANY(:versions)
+), held AS (
+    SELECT again.id, again.type FROM versions
+    JOIN artifact named ON named.id IN (versions.artifact_id, versions.evaluation_id, versions.schema_id)
+    JOIN artifact again ON (again.pipeline, again.type, again.digest) = (named.pipeline, named.type, named.digest)
 ), needed(id, generation) AS (
     (
-        SELECT artifact.id, 0 FROM artifact JOIN versions ON artifact.pipeline = versions.pipeline AND (
-            artifact.id IN (versions.artifact_id, versions.evaluation_id, versions.schema_id)
-            OR (artifact.type = 'Model' AND artifact.digest = versions.digest)
-        )
+        SELECT held.id, 0 FROM held
       UNION
         SELECT said.artifact_id, 0 FROM event model JOIN execution verdict ON verdict.id = model.execution_id
             AND verdict.component IN ('Pusher', 'InfraValidator', 'Approval', 'ChallengerEvaluator')
         JOIN event said ON said.execution_id = verdict.id AND said.type = 'OUTPUT'
-        WHERE model.type = 'INPUT' AND model.artifact_id IN (SELECT artifact_id FROM versions)
+        WHERE model.type = 'INPUT' AND model.artifact_id IN (SELECT id FROM held WHERE type = 'Model')
     )
   UNION
     SELECT made_of.artifact_id, needed.generation + started::int FROM needed
@@ -62,6 +65,7 @@ WITH RECURSIVE versions AS (
 SELECT made.execution_id, array_agg(artifact.id ORDER BY artifact.id) AS artifacts, min(artifact.uri) AS uri,
     min(artifact.type) AS type
 FROM artifact JOIN event made ON made.artifact_id = artifact.id AND made.type = 'OUTPUT'
+JOIN execution maker ON maker.id = made.execution_id AND maker.component <> 'Approval'
 WHERE artifact.pipeline = :pipeline AND artifact.state = 'LIVE'
 GROUP BY made.execution_id
 HAVING bool_and(artifact.uri NOT LIKE '/%' AND artifact.uri NOT LIKE '%://%')

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlcore.core.digests import digest_json
 from mlcore.core.types import Artifact, Execution, ExecutionState, Json
 from mlcore.errors import MetadataError, quoted
+from mlcore.runtime.kept import kept_folder
 from mlcore.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _evaluated(session: Session, pipeline: str, run: str) -> EvaluatedRun:
             for key, value in _flat(name, feature).items()
         },
         verdict=_verdict(session, executions),
-        judgement=read_judgement(session.artifacts.path(evaluation.uri)),
+        judgement=read_judgement(kept_folder(session, evaluation)),
     )
 
 

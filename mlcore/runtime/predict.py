@@ -18,6 +18,7 @@ from mlcore.metadata.locks import with_lock
 from mlcore.metadata.store import Publication
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.attempts import attempt
+from mlcore.runtime.kept import kept_folder
 from mlcore.runtime.publishing import publish
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.past import StoredPast
@@ -78,10 +79,8 @@ def predict(session: Session, config: PipelineConfig, version: ModelVersion, ask
     from mlcore.inference.scorer import Scorer
     from mlcore.ingest.tables import BadRows
 
-    (model,) = session.metadata.artifacts([version.artifact_id])
-    session.artifacts.verify(model, deep=True)
-    place = session.artifacts.path(model.uri)
-    scorer = Scorer.load(place, version=version.version, confidence=asked.confidence)
+    (model,) = session.metadata.present([version.artifact_id])
+    scorer = Scorer.load(kept_folder(session, model), version=version.version, confidence=asked.confidence)
     carried = tuple(dict.fromkeys((*config.data.key, config.data.event_timestamp, *asked.keep)))
     table, history = _open(asked.source, config, scorer, carried)
     schema = _with_history(table.schema, history)

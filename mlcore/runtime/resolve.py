@@ -312,10 +312,10 @@ class Resolver:
         champion = self._champion(before, None)
         if champion is None or (champion.train_end > window.evaluation.start and not self._split_alike(champion)):
             champion = self._champion(min(before, window.evaluation.start), None)
-        return () if champion is None else self.session.metadata.artifacts([champion.artifact_id])
+        return () if champion is None else self.session.metadata.present([champion.artifact_id])
 
     def _split_alike(self, champion: ModelVersion) -> bool:
-        (model,) = self.session.metadata.artifacts([champion.artifact_id])
+        (model,) = self.session.metadata.present([champion.artifact_id])
         return model.properties.get("split") == digest_json(self.config.data.split.model_dump(mode="json"))
 
     def _required_baseline(self) -> ModelVersion:
@@ -367,7 +367,7 @@ class Resolver:
     def _said(self) -> tuple[Artifact, ...]:
         digest = self._challenger_digest()
         said = self.session.registry.approval(self.config.name, digest) if digest else None
-        return () if said is None or said.artifact_id is None else self.session.metadata.artifacts([said.artifact_id])
+        return () if said is None or said.artifact_id is None else self.session.metadata.present([said.artifact_id])
 
     @cached_property
     def config_in_force(self) -> PipelineConfig:

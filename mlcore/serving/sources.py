@@ -17,6 +17,7 @@ from mlcore.deployment.destinations.plugins import filled
 from mlcore.deployment.destinations.reader import Published, Shelf
 from mlcore.errors import DestinationError, MlcoreError, quoted
 from mlcore.registry.records import ModelVersion
+from mlcore.runtime.kept import kept_folder
 from mlcore.runtime.session import Session
 
 
@@ -59,9 +60,8 @@ class RegistrySource:
 
     @contextmanager
     def files(self, version: ModelVersion) -> Iterator[Path]:
-        (artifact,) = self._session.metadata.artifacts([version.artifact_id])
-        self._session.artifacts.verify(artifact, deep=True)
-        yield self._session.artifacts.path(artifact.uri)
+        (artifact,) = self._session.metadata.present([version.artifact_id])
+        yield kept_folder(self._session, artifact)
 
 
 class PublishedSource:

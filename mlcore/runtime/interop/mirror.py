@@ -103,7 +103,7 @@ class Truth:
         return self.session.artifacts.path(artifact.uri)
 
     def model(self, version: ModelVersion) -> Artifact:
-        return self.session.metadata.artifacts([version.artifact_id])[0]
+        return self.session.metadata.present([version.artifact_id])[0]
 
     def source(self, version: ModelVersion) -> ModelSource:
         """What a version's files are written from.

@@ -16,7 +16,7 @@ from mlcore.runtime.environment import (
     present_environment,
     read_environment,
 )
-from mlcore.runtime.rebuilding.removed import why_removed
+from mlcore.runtime.kept import why_removed
 from mlcore.runtime.session import Session
 
 

@@ -15,10 +15,10 @@ from mlcore.core.types import Artifact, ArtifactType, Json
 from mlcore.errors import ComponentFailed, DataError, MlcoreError, VersionGone, quoted
 from mlcore.runtime.environment import ENVIRONMENT
 from mlcore.runtime.graphs.graph import Graph
+from mlcore.runtime.kept import verify_kept
 from mlcore.runtime.rebuilding.originals import Original, find_originals
 from mlcore.runtime.rebuilding.reasons import Reason, why_unequal
 from mlcore.runtime.rebuilding.recorded import Restored, restore
-from mlcore.runtime.rebuilding.removed import verify_kept
 from mlcore.runtime.release.provenance import Made, started_from
 from mlcore.runtime.session import Session
 

@@ -24,10 +24,10 @@ from mlcore.core.window import iso
 from mlcore.errors import ArtifactMissing, MetadataError, MlcoreError, VersionGone
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.graphs.retraining import retraining_graph
+from mlcore.runtime.kept import why_removed
 from mlcore.runtime.rebuilding.locks import Lock, find_lock
 from mlcore.runtime.rebuilding.reasons import Cause
 from mlcore.runtime.rebuilding.rebuild import Rebuilder, Step
-from mlcore.runtime.rebuilding.removed import why_removed
 from mlcore.runtime.release.provenance import Made, equals_of, started_from, trace
 from mlcore.runtime.session import Session
 

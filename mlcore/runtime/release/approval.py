@@ -47,7 +47,7 @@ def decide(
     """
     found = session.registry.find(pipeline, version)
     session.registry.check_pending(found)
-    model, evaluation = session.metadata.artifacts([found.artifact_id, found.evaluation_id])
+    model, evaluation = session.metadata.present([found.artifact_id, found.evaluation_id])
     made: list[Push] = []
 
     def record(connection: Connection, artifact_id: int) -> None:

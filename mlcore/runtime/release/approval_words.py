@@ -10,6 +10,7 @@ from mlcore.evaluation.files import Judgement, read_judgement
 from mlcore.evaluation.metrics import find_metric
 from mlcore.evaluation.values import MetricValue
 from mlcore.registry.records import ModelVersion
+from mlcore.runtime.kept import kept_folder
 from mlcore.runtime.session import Session
 
 _REASONS = 30
@@ -21,7 +22,7 @@ def in_words(session: Session, config: PipelineConfig, model: Artifact, evaluati
 
     Names and values from data are escaped: the page shows them as they are written.
     """
-    judgement = read_judgement(session.artifacts.path(evaluation.uri))
+    judgement = read_judgement(kept_folder(session, evaluation))
     champion = session.registry.champion(config.name)
     lines = [
         f"A new model of **{plain(config.name)}** passed every gate and asks to become the champion.",

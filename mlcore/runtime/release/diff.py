@@ -15,6 +15,7 @@ from mlcore.errors import MlcoreError
 from mlcore.registry.records import ModelVersion
 from mlcore.runtime.environment import Environment, recorded_environment
 from mlcore.runtime.fingerprint import MADE_BY
+from mlcore.runtime.kept import verify_kept
 from mlcore.runtime.release.provenance import Made, trace
 from mlcore.runtime.session import Session
 
@@ -134,8 +135,10 @@ def diff(session: Session, config: PipelineConfig, first: ModelVersion, second: 
     from mlcore.evaluation.files import read
 
     made = [trace(session, version.artifact_id) for version in (first, second)]
-    evaluations = session.metadata.artifacts([first.evaluation_id, second.evaluation_id])
-    models = session.metadata.artifacts([first.artifact_id, second.artifact_id])
+    evaluations = session.metadata.present([first.evaluation_id, second.evaluation_id])
+    models = session.metadata.present([first.artifact_id, second.artifact_id])
+    for artifact in (*models, *evaluations):
+        verify_kept(session, artifact)
     locks = [recorded_environment(session, model.id) for model in models]
     return VersionDiff(
         first=first,

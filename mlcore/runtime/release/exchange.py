@@ -44,6 +44,7 @@ from mlcore.registry.records import Candidate, ModelVersion
 from mlcore.runtime.attempts import attempt
 from mlcore.runtime.environment import ENVIRONMENT
 from mlcore.runtime.fingerprint import MADE_BY
+from mlcore.runtime.kept import kept_folder
 from mlcore.runtime.release.provenance import Made, made_from, trace
 from mlcore.runtime.session import Session
 
@@ -105,21 +106,20 @@ def contents(session: Session, version: ModelVersion) -> tuple[dict[str, Json], 
     Raises:
         ArtifactError: Files of the version are gone, or are not those that were published.
     """
-    made = trace(session, version.artifact_id)
-    artifacts = _artifacts(session, version, made)
+    model, evaluation = session.metadata.present([version.artifact_id, version.evaluation_id])
+    made = trace(session, model.id)
+    artifacts = {MODEL: model, EVALUATION: evaluation, **_beside(session, version, made)}
     files: dict[str, Path | bytes] = {LINEAGE_FILE: canonical_json(_lineage(made))}
     for name, artifact in artifacts.items():
-        session.artifacts.verify(artifact, deep=True)
-        folder = session.artifacts.path(artifact.uri)
+        folder = kept_folder(session, artifact)
         files |= {f"{name}/{relative_name(file, folder)}": file for file in files_below(folder)}
     return _about(version, artifacts), files
 
 
-def _artifacts(session: Session, version: ModelVersion, made: tuple[Made, ...]) -> dict[str, Artifact]:
-    model, evaluation = session.metadata.artifacts([version.artifact_id, version.evaluation_id])
-    found = {MODEL: model, EVALUATION: evaluation}
+def _beside(session: Session, version: ModelVersion, made: tuple[Made, ...]) -> dict[str, Artifact]:
+    found = {}
     if version.schema_id is not None:
-        (found[SCHEMA],) = session.metadata.artifacts([version.schema_id])
+        (found[SCHEMA],) = session.metadata.present([version.schema_id])
     locks = made[-1].outputs.get(ENVIRONMENT) if made else None
     if locks:
         found[ENVIRONMENT] = locks[0]
