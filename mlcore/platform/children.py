@@ -11,7 +11,7 @@ from pathlib import Path
 
 import setproctitle
 
-from mlcore.platform.forking import fork, import_task_modules, run_airflow
+from mlcore.platform.forking import fork, import_dag_modules, import_task_modules, run_airflow
 from mlcore.platform.layout import Layout
 from mlcore.platform.processes import ProcessId, end, in_session, wait_gone
 from mlcore.platform.state import Health, ServiceState
@@ -101,6 +101,8 @@ class Child:
         setproctitle.setproctitle(f"airflow {self.name}")
         if self.name == "scheduler":
             import_task_modules()
+        elif self.name == "dag-processor":
+            import_dag_modules()
         os.read(self._gate, 1)
         run_airflow(*SERVICES[self.name])
 

@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,9 @@ TASK_MODULES = (
     "mlcore.airflow.dags",
 )
 
+# What DAG files import. The DAG processor does it for them: each parse is its fork, of which this was the larger part.
+DAG_MODULES = ("mlcore.airflow.dags", "mlcore.airflow.plugin")
+
 
 def import_airflow() -> None:
     """Imports what the services share and moves it out of the garbage collector's reach, so that forks share it."""
@@ -76,9 +79,18 @@ def import_task_modules() -> None:
         warnings.simplefilter("ignore")
         with contextlib.suppress(Exception):
             import_beam()
-        for name in TASK_MODULES:
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
+        _import(TASK_MODULES)
+
+
+def import_dag_modules() -> None:
+    """Imports what DAG files will need. A module that fails here fails again in them, where it is reported."""
+    _import(DAG_MODULES)
+
+
+def _import(names: Sequence[str]) -> None:
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def run_airflow(*arguments: str) -> None:

@@ -13,16 +13,20 @@ from mlcore.platform.layout import Layout
 
 LOOK = """
 import json, os, sys
-from mlcore.platform.forking import TASK_MODULES, import_airflow, import_task_modules
+from mlcore.platform.forking import DAG_MODULES, TASK_MODULES, import_airflow, import_dag_modules, import_task_modules
 threads = lambda: [open(f"/proc/self/task/{t}/comm").read().strip() for t in os.listdir("/proc/self/task")]
 sockets = lambda: sum(os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
                       for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}"))
 import_airflow()
 heavy = [name for name in ("pandas", "sklearn", "apache_beam", "evidently") if name in sys.modules]
 shared = {"threads": len(threads()), "sockets": sockets(), "heavy": heavy}
+import_dag_modules()
+heavy = [name for name in ("pandas", "sklearn", "apache_beam", "evidently") if name in sys.modules]
+parsing = {"threads": len(threads()), "sockets": sockets(), "heavy": heavy}
 import_task_modules()
-missing = [name for name in TASK_MODULES if name not in sys.modules]
-print(json.dumps({"shared": shared, "task_threads": threads(), "sockets": sockets(), "missing": missing}))
+missing = [name for name in (*TASK_MODULES, *DAG_MODULES) if name not in sys.modules]
+found = {"shared": shared, "parsing": parsing, "task_threads": threads(), "sockets": sockets(), "missing": missing}
+print(json.dumps(found))
 """
 
 
@@ -36,7 +40,7 @@ def test_forks_inherit_modules_but_no_thread_and_no_connection(tmp_path: Path) -
     layout.remove_transient()
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["shared"] == {"threads": 1, "sockets": 0, "heavy": []}
+    assert found["shared"] == found["parsing"] == {"threads": 1, "sockets": 0, "heavy": []}
     assert found["missing"] == []
     assert found["sockets"] == 0
     # pyarrow's allocator has a thread of its own that handles forks; OpenBLAS, OpenMP and Beam have none.

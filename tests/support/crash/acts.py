@@ -93,8 +93,10 @@ def run_(pipeline: str, moment: str) -> Act:
 
 
 def monitor_(pipeline: str, moment: str) -> Act:
-    """Drift is looked for."""
-    nodes = ("example_gen", "statistics_gen", "drift_monitor")
+    """Drift is looked for; and, where there is one, at the challenger."""
+    nodes = ["example_gen", "statistics_gen", "drift_monitor"]
+    if pipeline == "contested":
+        nodes += ["challenger_evaluator", "challenger_pusher"]
     return Act("monitor", ("monitor", pipeline, "--at", moment), lambda done, pid: _ended(pipeline, moment, pid, nodes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -69,6 +70,7 @@ def check(storm: Storm) -> Problems:
     with world.connected() as connection:
         yield from _executions(connection)
         yield from _history(connection)
+        yield from _looks(connection)
         for acknowledged in storm.acknowledged:
             lost = acknowledged(world, connection)
             if lost:
@@ -127,6 +129,21 @@ def _history(connection: Connection) -> Problems:
     for pipeline, versions in numbers.items():
         if versions != list(range(1, len(versions) + 1)):
             yield f"versions of {pipeline} are {versions}"
+
+
+def _looks(connection: Connection) -> Problems:
+    """Looks at one challenger beside one champion are numbered without a gap, and each saw more than the one before."""
+    query = text("SELECT * FROM challenge_history ORDER BY move_id, champion, look")
+    for (move, champion), looks in itertools.groupby(
+        connection.execute(query), lambda row: (row.move_id, row.champion)
+    ):
+        found = list(looks)
+        if [look.look for look in found] != list(range(1, len(found) + 1)):
+            yield f"looks of move {move} beside {champion} are numbered {[look.look for look in found]}"
+        if any(one.until >= other.until or one.spent > other.spent for one, other in itertools.pairwise(found)):
+            yield f"looks of move {move} beside {champion} go back: {found}"
+        if any(look.verdict != "CONTINUED" for look in found[:-1]):
+            yield f"looks of move {move} beside {champion} went on after the verdict: {found}"
 
 
 def _champions(connection: Connection, storm: Storm) -> Problems:

@@ -151,7 +151,7 @@ class Storm:
                 return
 
     def _choose(self, rng: Random) -> Act:
-        kind = rng.choices(("run", "move", "gc", "monitor", "predict", "export", "import"), (24, 44, 8, 3, 6, 8, 7))[0]
+        kind = rng.choices(("run", "move", "gc", "monitor", "predict", "export", "import"), (24, 42, 8, 5, 6, 8, 7))[0]
         pipeline, moment = self._window(rng, reaching=kind == "run")
         if kind == "run":
             return acts.run_(pipeline, moment)
@@ -172,7 +172,7 @@ class Storm:
 
     def _window(self, rng: Random, *, reaching: bool = True) -> tuple[str, str]:
         """The next day, the newest again (perhaps at the same time as another actor), or one of long ago."""
-        pipeline = rng.choices(PIPELINES, (3, 1))[0]
+        pipeline = rng.choices(PIPELINES, (3, 1, 1))[0]
         reached = self.reached[pipeline]
         newest = max((self.moments.index(moment) for moment in reached), default=0)
         place = rng.choices((newest + 1, newest, rng.randrange(newest + 1)), (2, 5, 2))[0]

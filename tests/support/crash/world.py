@@ -16,13 +16,14 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 from support.databases import execute
 from support.forks import Forked
+from support.looks import ROLLOUT
 from support.project import PIPELINE, Project, make_project
 
 from mlcore.metadata.migrate import migrate
 from mlcore.platform.postgres import MLCORE_DATABASE, EmbeddedPostgres
 
-PIPELINES = ("tiny", "asked")
-"""The second asks a person before a push."""
+PIPELINES = ("tiny", "asked", "contested")
+"""The second asks a person before a push, the third tries a new model beside the champion."""
 ROLES = ("first", "second", "third", "serving")
 MARKER = "MLCORE_CRASH_WORLD"
 _RETENTION = "retention: {max_age: PT30S, keep_runs: 3, keep_champions: 3}"
@@ -109,7 +110,7 @@ class World:
 
 @contextmanager
 def world(root: Path, *, days: int, wait_for_disk: bool = True, expiring: bool = True) -> Iterator[World]:
-    """An installation with two pipelines and so many days of data; its server is stopped at the end.
+    """An installation with three pipelines and so many days of data; its server is stopped at the end.
 
     A commit is answered when the kernel has it: killing processes, which is what is done here, loses nothing more.
 
@@ -139,5 +140,6 @@ def world(root: Path, *, days: int, wait_for_disk: bool = True, expiring: bool =
 def _write_pipelines(project: Project, *, expiring: bool) -> None:
     text = dedent(PIPELINE) + (f"{_RETENTION}\n" if expiring else "")
     asked = text.replace("name: tiny", "name: asked").replace("push: {", "push: {approval: true, ")
-    for name, content in zip(PIPELINES, (text, asked), strict=True):
+    contested = text.replace("name: tiny", "name: contested").replace("push: {infra:", ROLLOUT % "")
+    for name, content in zip(PIPELINES, (text, asked, contested), strict=True):
         (project.settings.pipelines / f"{name}.yaml").write_text(content, encoding="utf-8")
