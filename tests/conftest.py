@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import gc
 import json
 import os
 import shutil
@@ -33,6 +34,13 @@ settings.load_profile("mlcore")
 # Importing Airflow writes a configuration file into its home: not into that of whoever runs the tests.
 _airflow_home = tempfile.TemporaryDirectory(prefix="mlcore-tests-airflow-")
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now lives as long as the tests: the garbage collector need not look at it time and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 class FilesTogether(LoadScopeScheduling):

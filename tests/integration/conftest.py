@@ -17,7 +17,7 @@ from support.project import LATER, Project, make_project
 from mlcore.deployment import infra
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _forked_probes() -> Iterator[None]:
     """InfraValidator's process is a fork here; what ``mlcore`` runs, and the tests of InfraValidator, start it anew."""
     with pytest.MonkeyPatch.context() as patch:

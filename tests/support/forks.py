@@ -7,6 +7,7 @@ import, for the command line, and one with what serving imports, for the process
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -132,6 +133,8 @@ def _serve(kind: str) -> None:
     answers = os.dup(1)  # what an import says must not be taken for an answer
     os.dup2(2, 1)
     {"commands": _import_for_commands, "probes": _import_for_probes}[kind]()
+    gc.collect()
+    gc.freeze()  # what is imported lives as long as the forks
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     for line in sys.stdin:
         if not os.fork():

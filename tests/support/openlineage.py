@@ -27,7 +27,11 @@ from mlcore.tracking.openlineage.facets import OWN, STANDARD
 
 ROOT = Path(__file__).parents[2]
 OWN_SCHEMAS = ROOT / "docs" / "reference" / "openlineage"
-_FORMATS = {"runId": "uuid", "eventTime": "date-time", "nominalStartTime": "date-time", "producer": "uri"}
+_FORMATS = {
+    "runId": "uuid",
+    **dict.fromkeys(("eventTime", "nominalStartTime", "nominalEndTime"), "date-time"),
+    **dict.fromkeys(("producer", "schemaURL", "_producer", "_schemaURL"), "uri"),
+}
 _PLACES = {"run": "RunFacet", "job": "JobFacet", "facets": "DatasetFacet", "inputFacets": "InputDatasetFacet"}
 
 
