@@ -297,7 +297,7 @@ def test_the_schemas_of_our_facets_are_where_they_are_said_to_be(teller: Teller)
     )
 
 
-@pytest.mark.parametrize("spoilt", ["runId", "facet", "misplaced", "version", "missing", "extra"])
+@pytest.mark.parametrize("spoilt", ["runId", "moment", "address", "facet", "misplaced", "version", "missing", "extra"])
 def test_what_is_wrong_is_found(teller: Teller, spoilt: str) -> None:
     """The validation that these tests rest on refuses an event that is spoilt in any of these ways."""
     (document,) = told(teller, execution(ExecutionState.RUNNING))
@@ -305,6 +305,10 @@ def test_what_is_wrong_is_found(teller: Teller, spoilt: str) -> None:
     match spoilt:
         case "runId":
             document["run"]["runId"] = "7"
+        case "moment":
+            document["eventTime"] = "yesterday"
+        case "address":
+            facets["mlcore_execution"]["_producer"] = "not a uri"
         case "facet":
             facets["mlcore_execution"]["reused"] = "no"
         case "misplaced":
