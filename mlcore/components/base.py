@@ -137,6 +137,7 @@ class Component(ABC):
         outputs: Artifact type by output name; one artifact each.
         code: Modules and packages below ``mlcore`` whose source decides the outputs, apart from the component's own.
         libraries: Distributions whose version decides the outputs.
+        alone: Whether only one of a pipeline works at a time: it changes what lies outside of the stores.
         without: Names of the spans of its inputs' windows that are not there, and that the run does without.
         candidate: Of several models of the pipeline, the one that its configuration is of.
         scratch: A folder for what makes another attempt at the same work shorter; it is removed when one succeeded.
@@ -146,6 +147,7 @@ class Component(ABC):
     outputs: ClassVar[Mapping[str, ArtifactType]]
     code: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
+    alone: ClassVar[bool] = False
 
     def __init__(self, config: PipelineConfig, request: RunRequest) -> None:
         self.config = config

@@ -33,6 +33,7 @@ class PredictionsPusher(Component):
     inputs = {"predictions": ArtifactType.PREDICTIONS}
     outputs = {"delivery": ArtifactType.PUSHED_PREDICTIONS}
     code = ("inference",)
+    alone = True  # or a run of the past could write last what it saw nothing newer of
 
     def __init__(self, config: PipelineConfig, request: RunRequest) -> None:
         super().__init__(config, request)

@@ -212,7 +212,8 @@ def _run_locked(
 ) -> tuple[int, ExecutionState]:
     """Run under the fingerprint's lock: of two equal executions at once, the second waits and reuses."""
     execution, key = with_lock(execution)
-    with session.metadata.exclusive([key], on_wait=waiting):
+    keys = [key, f"{execution.component} of {execution.pipeline}"] if component.alone else [key]
+    with session.metadata.exclusive(keys, on_wait=waiting):
         reused = _reuse(session, execution, inputs)
         if reused is not None:
             return reused[0], ExecutionState.CACHED

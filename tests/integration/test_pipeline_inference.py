@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+import pytest
 from support.postgres_source import run as run_sql
 from support.project import AS_OF, LATER, Project
 
 from mlcore.core.types import Artifact, ArtifactType
+from mlcore.core.window import parse_moment
+from mlcore.inference.destinations import file
 from mlcore.inference.predictions import read_predictions
 from mlcore.registry.moments import champion_at
 from mlcore.runtime.history import list_runs
@@ -80,6 +87,36 @@ def test_a_past_run_has_its_champion_and_leaves_what_is_newer(ran_twice: Project
     with project.session() as stores:
         newest = list_runs(stores, "tiny", limit=1)[0]
     assert (newest.run, newest.version, newest.rows) == ("back", 1, 240)
+
+
+def test_of_two_deliveries_at_once_the_newer_ends_on_top(ran_twice: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of the past that is slow to write keeps the newer one waiting: nobody writes over what it has not seen."""
+    project = ran_twice
+    ask(project)
+    for as_of, name in ((AS_OF, "past"), (LATER, "later")):
+        assert summary(project, as_of, name) == "2 spans, 2 new"
+    shared = project.folder / "out" / "2024" / "01-09.parquet"
+    shared.unlink()
+    begun, go, whole = Event(), Event(), file.write_file
+
+    def slow(path: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> str:
+        if not begun.is_set():
+            begun.set()
+            assert go.wait(60)
+        return whole(path, schema, rows)
+
+    monkeypatch.setattr(file, "write_file", slow)
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(2) as pool:
+        past = pool.submit(project.run, AS_OF, name="past again", infer=True)
+        assert begun.wait(60)
+        later = pool.submit(project.run, LATER, name="later again", infer=True)
+        while not later.done() and run_sql(str(project.settings.database_url), waits) == [(0,)]:
+            time.sleep(0.01)
+        go.set()
+        assert "240 rows in out/" in past.result()["predictions_pusher"].summary
+        later.result()
+    assert set(pq.read_table(shared)["predicted_as_of"].to_pylist()) == {parse_moment(LATER)}
 
 
 def check_scores_and_lineage(project: Project, file: Path) -> None:
