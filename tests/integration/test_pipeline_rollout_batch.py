@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pyarrow as pa
 import pyarrow.csv
 import pytest
@@ -16,12 +18,24 @@ from mlcore.evaluation.challenge_file import ChallengeOutcome, read_challenge
 from mlcore.evaluation.files import read
 from mlcore.inference.predictions import read_predictions
 from mlcore.registry.challenge import LookVerdict
+from mlcore.runtime.gc import collect
 from mlcore.runtime.graphs.inference import inference_graph
 from mlcore.training.model import load_model
 from mlcore.training.predict import predict_scores
 
 IN_TIME = "2024-01-11T00:00Z"
 """Before the labels of 10 January are known, which is the first day that neither model has seen."""
+
+KILL_AMID = """
+import os, signal
+from mlcore.components.challenger_inferrer import ChallengerInferrer
+run = ChallengerInferrer.run
+def killed(self, tasks):
+    {whole}
+    (tasks[0].output.path / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+ChallengerInferrer.run = killed
+"""
 
 
 def trying_in_batch(project: Project) -> None:
@@ -115,3 +129,25 @@ def test_a_challenger_that_cannot_predict_is_refused_and_fails_nobody(ran: Proje
         assert seen.reason == f"the challenger could not predict 2024-01-10: {made.properties['problem']}"
         (challenge,) = session.metadata.artifacts([seen.artifact_id])
         assert read_challenge(session.artifacts.path(challenge.uri)).outcome is ChallengeOutcome.REFUSED
+
+
+@pytest.mark.parametrize("whole", ["pass", "run(self, tasks)"], ids=["before", "after"])
+def test_killed_while_the_challenger_predicts_the_retry_ends_it(ran: Project, whole: str) -> None:
+    """The champion's rows are delivered already; a retry scores for the challenger alone, and no half file is left."""
+    trying_in_batch(ran)
+    ran.run(LATER, name="later")
+    killed = ran.start("infer", "tiny", "--at", IN_TIME, before=KILL_AMID.format(whole=whole)).wait()
+    assert killed.returncode == -signal.SIGKILL
+    assert delivered(ran) == [(9, 1, 120), (10, 1, 120)]
+    assert found(ran, ArtifactType.CHALLENGER_PREDICTIONS) == []
+    done = ran.run(IN_TIME, name="again", infer=True)
+    assert done["bulk_inferrer"].state.value == "CACHED"
+    assert done["challenger_inferrer"].summary == "1 spans, 1 new"
+    assert delivered(ran) == [(9, 1, 120), (10, 1, 120)]
+    (made,) = found(ran, ArtifactType.CHALLENGER_PREDICTIONS)
+    assert made.properties["rows"] == 120
+    with ran.session() as session:
+        session.artifacts.verify(made, deep=True)
+        collect(session.artifacts, session.metadata, dry_run=False, min_age_seconds=0)
+        assert list(session.artifacts.path("tiny/ChallengerInferrer").rglob("half")) == []
+        assert session.metadata.running() == frozenset()
