@@ -178,10 +178,14 @@ def _artifacts(session: Session) -> Problems:
 
 
 def _orphans(world: World, session: Session) -> Problems:
-    """Every file of the store is of something published, and nothing temporary is left."""
+    """Every file of the store is of something published, and nothing temporary is left.
+
+    The folder of a component outlives its executions: whoever removed it would do so under one that begins.
+    """
     live = {world.store / uri for uri in session.metadata.live_uris() if not uri.startswith("/")}
     blocks = {world.store / one.uri for one in blocks_below(session.artifacts, PIPELINES) if one.code is not None}
-    for file in _files(world.store):
+    components = {folder for pipeline in PIPELINES for folder in (world.store / pipeline).iterdir()}
+    for file in set(_files(world.store)) - components:
         if file not in blocks and not any(folder in live for folder in file.parents):
             yield f"nobody's file is left in the store: {file}"
     for folder in (world.temporary, session.scratch, session.extracts):
