@@ -184,7 +184,7 @@ def _orphans(world: World, session: Session) -> Problems:
     """
     live = {world.store / uri for uri in session.metadata.live_uris() if not uri.startswith("/")}
     blocks = {world.store / one.uri for one in blocks_below(session.artifacts, PIPELINES) if one.code is not None}
-    components = {folder for pipeline in PIPELINES for folder in (world.store / pipeline).iterdir()}
+    components = {folder for pipeline in PIPELINES for folder in (world.store / pipeline).iterdir() if folder.is_dir()}
     for file in set(_files(world.store)) - components:
         if file not in blocks and not any(folder in live for folder in file.parents):
             yield f"nobody's file is left in the store: {file}"
