@@ -101,7 +101,7 @@ def until(condition, seconds, what):
         with suppress(httpx.TimeoutException):
             if condition():
                 return
-        time.sleep(0.3)
+        time.sleep(1)
     pytest.fail(f"{what} did not come within {seconds} s")
 
 

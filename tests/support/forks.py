@@ -119,6 +119,9 @@ def _import_for_commands() -> None:
         *dict.fromkeys(f"mlcore.cli.{module}" for module in COMMANDS.values()),
     ):
         import_module(name)
+    from mlcore.runtime.environment import present_environment
+
+    present_environment(Path())  # what is installed is looked at once
 
 
 def _import_for_probes() -> None:
