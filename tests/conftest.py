@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -41,6 +42,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is where a script started the tests in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # processes that are interrupted here inherit it
 
 
 class FilesTogether(LoadScopeScheduling):
