@@ -228,7 +228,7 @@ def echo():
 
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory, postgres_url, session_mail_server, session_webhook, shop, echo):
-    """Airflow, up; stopped without a trace after the last test that uses it: idle, it still takes a third of a core."""
+    """Airflow, up; stopped without a trace after the last test that uses it: idle, it still takes a sixth of a core."""
     project, planted = tmp_path_factory.mktemp("project"), Planted()
     password = planted("the password of the metadata database")
     database = make_url(create(postgres_url, "platform")).set(password=password).render_as_string(hide_password=False)
