@@ -45,6 +45,7 @@ from mlcore.runtime.graphs.graph import (
     Sources,
 )
 from mlcore.runtime.graphs.retraining import MODEL_SELECTOR, TRAINER
+from mlcore.runtime.release.provenance import equals_of
 from mlcore.runtime.session import Session
 from mlcore.runtime.sources.catalog import CHECKED, is_complete, source_spans
 from mlcore.runtime.sources.previous import previous_statistics
@@ -291,7 +292,9 @@ class Resolver:
         evaluations = self.session.metadata.find_artifacts(
             type=ArtifactType.EVALUATION, pipeline=self.config.name, limit=_MOST
         )
-        judged = [one.properties for one in evaluations if one.properties.get("baseline") == self.baseline.artifact_id]
+        baseline = self.baseline.artifact_id
+        same = {baseline, *equals_of(self.session, baseline)}  # it may have been removed and made again in between
+        judged = [one.properties for one in evaluations if one.properties.get("baseline") in same]
         windows = {(str(one["start"]), str(one["end"])) for one in judged}
         return sum(parse_moment(until) < end for _, until in windows)
 

@@ -134,11 +134,11 @@ def diff(session: Session, config: PipelineConfig, first: ModelVersion, second: 
     """
     from mlcore.evaluation.files import read
 
-    made = [trace(session, version.artifact_id) for version in (first, second)]
     evaluations = session.metadata.present([first.evaluation_id, second.evaluation_id])
     models = session.metadata.present([first.artifact_id, second.artifact_id])
     for artifact in (*models, *evaluations):
         verify_kept(session, artifact)
+    made = [trace(session, model.id) for model in models]
     locks = [recorded_environment(session, model.id) for model in models]
     return VersionDiff(
         first=first,
