@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from mlcore.cli.lazy import importing
 from mlcore.config.settings import Settings
 from mlcore.errors import ConfigError
 
@@ -47,9 +48,10 @@ def configs(pipeline: str | None) -> Iterator[PipelineConfig]:
 @contextmanager
 def session() -> Iterator[Session]:
     """The stores; an embedded PostgreSQL is started for the command where none is named and none runs."""
-    from mlcore.metadata.store import migrate
-    from mlcore.platform.postgres import ensure_database
-    from mlcore.runtime.session import open_session
+    with importing():
+        from mlcore.metadata.store import migrate
+        from mlcore.platform.postgres import ensure_database
+        from mlcore.runtime.session import open_session
 
     found = settings()
     with ensure_database(found) as url:

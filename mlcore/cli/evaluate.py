@@ -5,7 +5,6 @@ Exit code 0: told. 2: a file could not be evaluated.
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
-from mlcore.cli.data.output import printable
+from mlcore.cli.output import print_json, printable
 from mlcore.config.loader import find_pipeline
 from mlcore.errors import ConfigError, MlcoreError, quoted
 
@@ -96,7 +95,7 @@ def evaluate_file(
         _LOG.exception("the evaluation of %s broke", file)
         _give_up(f"the file could not be evaluated: {type(error).__name__}: {quoted(str(error))}")
     if as_json:
-        typer.echo(json.dumps(found.to_document(), indent=2, ensure_ascii=False))
+        print_json(found.to_document())
     else:
         _show(found, file)
 
@@ -126,7 +125,7 @@ def show(
             write_card(card, config, found, judgement)
             notes.print(f"wrote {card}", highlight=False, markup=False)
     if as_json:
-        typer.echo(json.dumps(judgement.to_document(), indent=2, ensure_ascii=False))
+        print_json(judgement.to_document())
         return
     for reason in () if judgement.verdict is None else judgement.verdict.reasons:
         bad = reason.startswith("blocked")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.output import print_json
 
 if TYPE_CHECKING:
     from mlcore.runtime.gc import Garbage
@@ -39,7 +39,7 @@ def gc(
     total = sum(item.size_bytes for item in garbage)
     if as_json:
         found = [asdict(item) for item in garbage]
-        typer.echo(json.dumps({"removed": removing, "bytes": total, "found": found}, indent=2))
+        print_json({"removed": removing, "bytes": total, "found": found})
         return
     if not garbage:
         notes.print("nothing to collect")

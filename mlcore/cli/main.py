@@ -19,13 +19,44 @@ _LOGGED = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _TOLD = "%(levelname)s: %(message)s"
 """Of what somebody reads as it happens: the moment and the module would hide what is said."""
 
+
+class Commands(LazyGroup):
+    """Every noun, and the verbs that need none."""
+
+    modules = {
+        "run": "mlcore.cli.runs",
+        "monitor": "mlcore.cli.runs",
+        "infer": "mlcore.cli.runs",
+        "runs": "mlcore.cli.runs",
+        "predict": "mlcore.cli.predict",
+        "serve": "mlcore.cli.serve",
+        "pipelines": "mlcore.cli.pipelines",
+        "models": "mlcore.cli.models",
+        "data": "mlcore.cli.data",
+        "schema": "mlcore.cli.schema",
+        "transform": "mlcore.cli.transform",
+        "evaluate": "mlcore.cli.evaluate",
+        "mlflow": "mlcore.cli.mlflow",
+        "lineage": "mlcore.cli.lineage",
+        "gc": "mlcore.cli.gc",
+        "db": "mlcore.cli.db",
+        "up": "mlcore.cli.platform",
+        "down": "mlcore.cli.platform",
+        "status": "mlcore.cli.platform",
+        "logs": "mlcore.cli.platform",
+        "doctor": "mlcore.cli.platform",
+        "airflow": "mlcore.cli.platform",
+        "demo": "mlcore.cli.demo",
+    }
+
+
 app = typer.Typer(
     name="mlcore",
     help="Keep batch-retrained models fresh: windows, gates, drift and release.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    cls=LazyGroup,
+    cls=Commands,
 )
 
 

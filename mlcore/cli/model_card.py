@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcore.cli.data.output import write_page
+from mlcore.cli.output import write_page
 from mlcore.core.types import Artifact, ArtifactType
 from mlcore.errors import MetadataError, NoChampion, quoted
 

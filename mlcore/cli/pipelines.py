@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import configs, console, settings
+from mlcore.cli.output import print_json
 from mlcore.config.files import pipeline_file
 from mlcore.config.loader import load_pipeline, pipeline_names
 from mlcore.config.pipeline import PipelineConfig
@@ -67,4 +67,4 @@ def _names() -> tuple[str, ...]:
 @pipelines.command()
 def schema() -> None:
     """The JSON Schema of a pipeline file, for editors."""
-    typer.echo(json.dumps(PipelineConfig.model_json_schema(), indent=2))
+    print_json(PipelineConfig.model_json_schema())

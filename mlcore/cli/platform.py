@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlcore.cli.context import console, notes, settings
+from mlcore.cli.output import print_json
 
 if TYPE_CHECKING:
     from mlcore.config.settings import Settings
@@ -97,7 +97,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
     found, disk = report(Layout.of(settings().home)), _disk_use()
     if as_json:
-        typer.echo(json.dumps({**found.to_dict(), "disk_bytes": disk}, indent=2))
+        print_json({**found.to_dict(), "disk_bytes": disk})
         raise typer.Exit(int(found.verdict))
     table = Table("service", "health", "pid", "up", "restarts", "last exit", "memory", box=None)
     for item in found.services:

@@ -17,8 +17,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
-from mlcore.cli.data.output import printable
 from mlcore.cli.mlflow import mirror_after
+from mlcore.cli.output import printable
 from mlcore.cli.runs_compare import compare
 from mlcore.cli.runs_show import show
 from mlcore.config.fields import parse_length

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, session, settings
-from mlcore.cli.data.output import printable
+from mlcore.cli.output import print_json, printable
 from mlcore.config.loader import find_pipeline
 from mlcore.core.types import Json
 from mlcore.errors import ConfigError
@@ -48,7 +48,7 @@ def compare(
         of = pipeline or pipeline_of(stores, names or ())
         found = compare_runs(stores, of, names or newest_runs(stores, of, last or 0))
     if as_json:
-        typer.echo(json.dumps(to_document(found), indent=2, ensure_ascii=False))
+        print_json(to_document(found))
         return
     for table in tables(found):
         console.print(table)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
-from mlcore.cli.data.output import print_json, printable
+from mlcore.cli.output import print_json, printable
 from mlcore.config.files import pipeline_file
 from mlcore.core.types import ArtifactType, Execution, ExecutionState
 from mlcore.core.window import iso

@@ -19,6 +19,7 @@ from rich.text import Text
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction
 from mlcore.cli.data.exits import answering
+from mlcore.cli.output import print_json
 from mlcore.config.loader import find_pipeline, pipeline_names, schema_file
 from mlcore.errors import ConfigError, quoted
 
@@ -70,7 +71,7 @@ def show(
     if out is not None:
         _put(found, out, header="")
     elif as_json:
-        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print_json(found.to_json())
     else:
         table = Table("feature", "type", "presence", "values", "owner", "doc", box=None)
         for feature in found.features:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from mlcore.cli.context import console, session, settings
-from mlcore.cli.data.output import printable
+from mlcore.cli.output import print_json, printable
 from mlcore.config.loader import find_pipeline, pipeline_names
 from mlcore.errors import ConfigError, quoted
 
@@ -52,7 +51,7 @@ def show(
             f"no such feature: {quoted(feature)}", where=source, next_step="leave --feature out to see all"
         )
     if as_json:
-        typer.echo(json.dumps({"features": [one.to_json() for one in features]}, indent=2, ensure_ascii=False))
+        print_json({"features": [one.to_json() for one in features]})
         return
     for one in features:
         console.print(_tree(one))
@@ -81,7 +80,7 @@ def list_mappers(
             }
             for name, mapper in mappers().items()
         ]
-        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        print_json(listed)
     else:
         table = Table("mapper", "reads", "options", "what it makes", box=None)
         for name, mapper in mappers().items():

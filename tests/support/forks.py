@@ -103,7 +103,8 @@ def _server(kind: str) -> subprocess.Popen[str]:
 
 def _import_for_commands() -> None:
     from mlcore.beam.quiet import import_beam
-    from mlcore.cli.lazy import COMMANDS
+    from mlcore.cli.main import Commands
+    from mlcore.cli.models import Verbs
 
     import_beam()
     for name in (
@@ -116,7 +117,8 @@ def _import_for_commands() -> None:
         "alembic.command",
         "mlcore.runtime.launch",
         "mlcore.cli.main",
-        *dict.fromkeys(f"mlcore.cli.{module}" for module in COMMANDS.values()),
+        *Commands.modules.values(),
+        *Verbs.modules.values(),
     ):
         import_module(name)
     from mlcore.runtime.environment import present_environment

@@ -18,7 +18,8 @@ from mlcore.cli.context import console, notes
 from mlcore.cli.data import data
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_document
 from mlcore.cli.data.exits import answering
-from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, sparkline, text_of, write_page
+from mlcore.cli.data.output import bad_rows, number, percent, sparkline, text_of
+from mlcore.cli.output import print_json, printable, write_page
 from mlcore.core.types import Json, SplitName
 from mlcore.errors import ConfigError
 

@@ -1,34 +1,15 @@
-"""What the commands of ``mlcore data`` print: values from data made harmless, and files written whole."""
+"""What the commands of ``mlcore data`` print of columns: shares, numbers and shapes."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import typer
-
-from mlcore.cli.context import notes
-from mlcore.core.types import Json
-from mlcore.errors import DataError
+from mlcore.cli.output import printable
 from mlcore.statistics.summary import ColumnSummary, Value
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_MOST = 40
 _LONG = 10_000
 """Whole numbers below have no separators: most of them are years."""
-
-
-def printable(text: object, most: int = _MOST) -> str:
-    """A text of one line that cannot steer a terminal.
-
-    >>> printable("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
-    """
-    shown = "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in str(text)[: most + 1])
-    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def percent(share: float) -> str:
@@ -98,35 +79,3 @@ def shape(column: ColumnSummary) -> str:
         return sparkline(column.time.histogram)
     shown = [f"{printable(text_of(value), 16)} {percent(count / column.count)}" for value, count in column.top[:3]]
     return ", ".join(shown)
-
-
-def print_json(document: Mapping[str, Json]) -> None:
-    """A JSON document on standard output."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def write_page(path: Path, content: str) -> None:
-    """Write a page whole, or not at all.
-
-    Raises:
-        DataError: It cannot be written.
-    """
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".html", delete=False) as file:
-            file.write(content)
-        readable = 0o666 & ~_umask()
-        Path(file.name).chmod(readable)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise DataError(
-            f"the page cannot be written: {error.strerror or error}",
-            where=str(path),
-            next_step="give --html a file in a folder that may be written",
-        ) from error
-    notes.print(f"wrote {path} ({len(content.encode()) / 1e3:,.0f} kB)", highlight=False, markup=False, soft_wrap=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mlcore.cli.data.output import printable, text_of
+from mlcore.cli.data.output import text_of
+from mlcore.cli.output import printable
 
 if TYPE_CHECKING:
     from mlcore.cli.data.datasets import Dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from mlcore.cli.context import console, session
 from mlcore.cli.data import data
+from mlcore.cli.output import print_json
 from mlcore.core.types import Artifact, ArtifactType
 
 _SHOWN = 100
@@ -40,7 +40,7 @@ def quarantine(
             bad = read_quarantine(undated_folder(opened, pipeline))
             rows += [{"span": "", **asdict(row), "reason": row.reason.value} for row in bad]
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     else:
         _show(pipeline, rows)
 

@@ -17,7 +17,8 @@ from mlcore.cli.context import console
 from mlcore.cli.data import data
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_document
 from mlcore.cli.data.exits import answering
-from mlcore.cli.data.output import bad_rows, number, percent, print_json, printable, shape, write_page
+from mlcore.cli.data.output import bad_rows, number, percent, shape
+from mlcore.cli.output import print_json, printable, write_page
 from mlcore.core.types import SplitName
 
 if TYPE_CHECKING:

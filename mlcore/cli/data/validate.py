@@ -5,7 +5,6 @@ Exit code 0: clean. 1: anomalies. 2: it could not be checked.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from rich.text import Text
 from mlcore.cli.data import data
 from mlcore.cli.data.bad_rows import MOST_BAD, MaxBadFraction, bad_rows_anomalies
 from mlcore.cli.data.exits import give_up
+from mlcore.cli.output import print_json
 from mlcore.errors import ConfigError, MlcoreError, quoted
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def validate(
         _LOG.exception("the check of %s broke", file)  # exit code 1 would say that the data was checked
         give_up(f"the file could not be checked: {type(error).__name__}: {quoted(str(error))}")
     if as_json:
-        typer.echo(json.dumps([anomaly.to_json() for anomaly in found], indent=2, ensure_ascii=False))
+        print_json([anomaly.to_json() for anomaly in found])
     else:
         _show(file, found)
     raise typer.Exit(ANOMALIES if any(strict or counts(anomaly) for anomaly in found) else CLEAN)

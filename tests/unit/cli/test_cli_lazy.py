@@ -4,13 +4,18 @@ import os
 import subprocess
 import sys
 
-from mlcore.cli.lazy import COMMANDS, registered
+import pytest
+
+from mlcore.cli.lazy import LazyGroup, registered
+from mlcore.cli.main import Commands
+from mlcore.cli.models import Verbs
 
 
-def test_every_command_is_where_it_is_looked_for():
+@pytest.mark.parametrize("group", [Commands, Verbs])
+def test_every_command_is_where_it_is_looked_for(group: type[LazyGroup]):
     """The list of names is what the modules register: none is missing, none is elsewhere."""
-    found = {name: module for module in dict.fromkeys(COMMANDS.values()) for name in registered(module)}
-    assert found == COMMANDS
+    found = {name: module for module in dict.fromkeys(group.modules.values()) for name in registered(module)}
+    assert found == group.modules
 
 
 def test_a_rollback_waits_for_no_heavy_library():
@@ -28,7 +33,7 @@ def test_a_rollback_waits_for_no_heavy_library():
         "pydantic",
     )
     program = (
-        "import sys; from mlcore.cli.lazy import registered; registered('models');"
+        "import sys; from mlcore.cli.lazy import registered; registered('mlcore.cli.models.moves');"
         "import mlcore.runtime.session, mlcore.metadata.store, mlcore.platform.postgres;"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.output import print_json, write_page
 from mlcore.config.files import pipeline_file
 from mlcore.core.window import iso
 
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     from mlcore.runtime.challenges import ChallengeReport
 
 
+def register(models: typer.Typer) -> None:
+    models.command()(compare)
+
+
 def compare(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
     html: Annotated[Path | None, typer.Option(help="Write it as one HTML file, too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """How the challenger compares with the champion so far, and what is left of its time; a monitoring looks again."""
-    from mlcore.cli.data.output import write_page
-    from mlcore.cli.models import show_json
     from mlcore.config.loader import find_pipeline
     from mlcore.evaluation.card.html import document
     from mlcore.runtime.challenge_page import content, title
@@ -39,7 +42,7 @@ def compare(
     if html is not None:
         write_page(html, document(title(report), content(report)))
     if as_json:
-        show_json({**_described(report), "looks": [asdict(look) for look in looks]})
+        print_json({**_described(report), "looks": [asdict(look) for look in looks]})
         return
     for name, value in (facts(report) or {pipeline: report.state}).items():
         notes.print(f"{name}: {value}", highlight=False, markup=False)

@@ -5,8 +5,7 @@ Exit code 0: reproduced bit for bit. 1: it came out otherwise. 2: it could not b
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.output import print_json, printable
 from mlcore.errors import MlcoreError
 from mlcore.registry.names import CHAMPION
 
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 DIFFERS = 1
 COULD_NOT = 2
 _SHOWN = 12
+
+
+def register(models: typer.Typer) -> None:
+    models.command()(reproduce)
+    models.command()(lock)
 
 
 def reproduce(
@@ -51,7 +56,7 @@ def reproduce(
         raise typer.BadParameter(f"--data is one of {', '.join(From)}")
     found = _reproduced(pipeline, version, From(data), keep, _Progress(quiet=as_json), as_json=as_json)
     if as_json:
-        _dump(found.to_document())
+        print_json(found.to_document())
     else:
         _show(found)
     if not found.equal:
@@ -104,13 +109,9 @@ def _refuse(pipeline: str, version: int | None, error: MlcoreError, lock: Lock |
         told: dict[str, Json] = {"what": error.what, "where": error.where, "next_step": error.next_step}
         number = version if lock is None else lock.version.version
         document: dict[str, Json] = {"pipeline": pipeline, "version": number, "reproduced": None, "error": told}
-        _dump({**document, **(lock.to_document() if lock is not None else {})})
+        print_json({**document, **(lock.to_document() if lock is not None else {})})
     elif lock is not None:
         said.print(_table(_environment(lock)))
-
-
-def _dump(document: Mapping[str, Json]) -> None:
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 class _Progress:
@@ -124,8 +125,6 @@ class _Progress:
             notes.print(f"{component}: {outputs} to rebuild", style="dim", highlight=False)
 
     def finished(self, step: Step) -> None:
-        from mlcore.cli.data.output import printable
-
         if self._quiet:
             return
         equal = step.outputs - len(step.different) - step.stored
@@ -140,8 +139,6 @@ class _Progress:
 
 
 def _show(found: Reproduction) -> None:
-    from mlcore.cli.data.output import printable
-
     name = f"version {found.version.version} of {found.version.pipeline}"
     if found.equal:
         console.print(Text(f"{name} is reproduced bit for bit: {found.version.digest}", style="green"), soft_wrap=True)
@@ -161,8 +158,6 @@ def _show(found: Reproduction) -> None:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> Table:
-    from mlcore.cli.data.output import printable
-
     table = Table(box=None, show_header=False)
     for key, value in rows:
         table.add_row(key, Text(printable(value, 600)))

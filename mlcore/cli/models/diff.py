@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcore.cli.context import console, notes, session, settings
-from mlcore.cli.data.output import printable
+from mlcore.cli.output import print_json, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mlcore.runtime.release.diff import Change, DataChange, VersionDiff
 
 _SHOWN = 12
+
+
+def register(models: typer.Typer) -> None:
+    models.command()(diff)
 
 
 def diff(
@@ -37,7 +41,7 @@ def diff(
         versions = [stores.registry.find(pipeline, wanted) for wanted in (first, second)]
         found = compare(stores, config, *versions)
     if as_json:
-        typer.echo(json.dumps(found.to_document(), indent=2, ensure_ascii=False))
+        print_json(found.to_document())
         return
     _show(found)
 

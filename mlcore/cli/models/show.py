@@ -1,11 +1,7 @@
-"""``mlcore models list|show|history|lineage``: what is registered, where the aliases are, and how they came there.
-
-What moves them is in :mod:`mlcore.cli.models_moves`.
-"""
+"""``mlcore models list|show|history|lineage``: what is registered, where the aliases are, and how they came there."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import datetime
 from itertools import accumulate
@@ -16,8 +12,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from mlcore.cli import models_compare, models_diff, models_exchange, models_moves, models_publish, models_reproduce
 from mlcore.cli.context import console, notes, session, settings
+from mlcore.cli.models.reproduce import environment_lines
+from mlcore.cli.output import print_json
 from mlcore.config.files import pipeline_file
 from mlcore.core.window import iso
 
@@ -26,28 +23,17 @@ if TYPE_CHECKING:
     from mlcore.registry.records import ModelVersion
     from mlcore.runtime.session import Session
 
-models = typer.Typer(help="Registered models, their aliases and the history of both.", no_args_is_help=True)
-alias = typer.Typer(help="challenger, and aliases of your own.", no_args_is_help=True)
-
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
 Which = Annotated[str, typer.Option("--version", help="Number of a version, or an alias.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
-def register(app: typer.Typer) -> None:
-    models_moves.register(models, alias)
-    models.command()(models_reproduce.reproduce)
-    models.command()(models_reproduce.lock)
-    models.command()(models_compare.compare)
-    models.command()(models_diff.diff)
-    models.command()(models_publish.publish)
-    models.command()(models_exchange.export)
-    models.command("import")(models_exchange.import_)
-    models.add_typer(alias, name="alias")
-    app.add_typer(models, name="models")
+def register(models: typer.Typer) -> None:
+    models.command("list")(list_models)
+    for command in (history, show, lineage):
+        models.command()(command)
 
 
-@models.command("list")
 def list_models(pipeline: PipelineName, as_json: AsJson = False) -> None:
     """Every version of a pipeline's model, with its aliases."""
     pipeline_file(settings().pipelines, pipeline)
@@ -56,7 +42,7 @@ def list_models(pipeline: PipelineName, as_json: AsJson = False) -> None:
         marks = _marks(stores, pipeline)
         gone = _gone(stores, versions)
     if as_json:
-        show_json([{**_plain(one), "marks": marks.get(one.version, []), "files": one not in gone} for one in versions])
+        print_json([{**asdict(one), "marks": marks.get(one.version, []), "files": one not in gone} for one in versions])
         return
     if not versions:
         notes.print(f"no model of {pipeline} was pushed yet", highlight=False)
@@ -89,7 +75,6 @@ def _gone(stores: Session, versions: tuple[ModelVersion, ...]) -> list[ModelVers
     return [one for one, model in zip(versions, present, strict=True) if model.state is not ArtifactState.LIVE]
 
 
-@models.command()
 def history(
     pipeline: PipelineName,
     name: Annotated[str | None, typer.Option("--alias", help="Only the moves of this alias.")] = None,
@@ -100,7 +85,7 @@ def history(
     with session() as stores:
         entries = _entries(stores, pipeline, name)
     if as_json:
-        show_json(entries)
+        print_json(entries)
         return
     table = Table("when", "what", "from", "to", "by", "why", box=None)
     for entry in entries:
@@ -146,7 +131,6 @@ def _by(actor: str, reason: str) -> dict[str, Any]:
     return {"by": actor, "why": reason, "evidence": {}}
 
 
-@models.command()
 def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = False) -> None:
     """One version: window, rows, metric, digest, aliases, approval, and what became of its pushes."""
     pipeline_file(settings().pipelines, pipeline)
@@ -157,7 +141,7 @@ def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = 
         said = [one for one in stores.registry.approvals(pipeline) if one.digest == found.digest]
         pushes = [push for push in stores.registry.pushes(pipeline) if push.version == found.version]
         place = stores.artifacts.path(model.uri)
-        locked = models_reproduce.environment_lines(stores, found)
+        locked = environment_lines(stores, found)
     lines: dict[str, Json] = {
         "version": found.version,
         "alias": ", ".join(marks),
@@ -171,9 +155,9 @@ def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = 
         **locked,
     }
     if as_json:
-        more = {"approvals": [_plain(one) for one in said], "pushes": [_plain(one) for one in pushes], "marks": marks}
+        more = {"approvals": [asdict(one) for one in said], "pushes": [asdict(one) for one in pushes], "marks": marks}
         described = {"rows": lines["rows"], "metric": lines["metric"], "files": lines["files"], "environment": locked}
-        show_json({**_plain(found), **described, **more})
+        print_json({**asdict(found), **described, **more})
         return
     table = Table(box=None, show_header=False)
     for name, value in lines.items():
@@ -185,7 +169,6 @@ def show(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = 
     console.print(table)
 
 
-@models.command()
 def lineage(pipeline: PipelineName, version: Which = "champion", as_json: AsJson = False) -> None:
     """Every artifact a model was made from, down to the source files."""
     pipeline_file(settings().pipelines, pipeline)
@@ -193,7 +176,7 @@ def lineage(pipeline: PipelineName, version: Which = "champion", as_json: AsJson
         model = stores.registry.find(pipeline, version)
         nodes = stores.metadata.lineage(model.artifact_id, "up")
     if as_json:
-        show_json(
+        print_json(
             [
                 {
                     "depth": node.depth,
@@ -213,16 +196,3 @@ def lineage(pipeline: PipelineName, version: Which = "champion", as_json: AsJson
         span = node.artifact.span.label if node.artifact.span else ""
         table.add_row(str(node.depth), str(node.artifact.id), node.artifact.type.value, span, Text(node.artifact.uri))
     console.print(table)
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    return asdict(record)
-
-
-def show_json(document: object) -> None:
-    """A document for programs; moments are ISO 8601."""
-    typer.echo(json.dumps(document, indent=2, default=_written))
-
-
-def _written(value: object) -> str:
-    return iso(value) if isinstance(value, datetime) else str(value)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from mlcore.runtime.session import Session
 
 
+def register(models: typer.Typer) -> None:
+    models.command()(publish)
+
+
 def publish(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
     check: Annotated[bool, typer.Option("--check", help="Write nothing: tell every difference.")] = False,

@@ -20,6 +20,11 @@ PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.")]
 CARD = "card.md"
 
 
+def register(models: typer.Typer) -> None:
+    models.command()(export)
+    models.command("import")(import_)
+
+
 def export(
     pipeline: PipelineName,
     version: Annotated[int, typer.Argument(help="Number of the model version.", min=1)],

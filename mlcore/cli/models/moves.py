@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlcore.cli.context import console, notes, session, settings
-from mlcore.cli.models_publish import publish_after
+from mlcore.cli.models.publish import publish_after
+from mlcore.cli.output import print_json
 from mlcore.config.files import pipeline_file
 from mlcore.errors import ConfigError
 
@@ -33,11 +33,13 @@ Expect = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
-def register(models: typer.Typer, alias: typer.Typer) -> None:
+def register(models: typer.Typer) -> None:
     for command in (rollback, promote, pin, unpin, approve, reject):
         models.command()(command)
+    alias = typer.Typer(help="challenger, and aliases of your own.", no_args_is_help=True)
     alias.command("set")(set_alias)
     alias.command("remove")(remove_alias)
+    models.add_typer(alias, name="alias")
 
 
 def rollback(
@@ -176,7 +178,7 @@ def _moved(pipeline: str, before: ModelVersion | None, after: ModelVersion, *, a
 
 def _say(document: Mapping[str, object], text: str, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        print_json(document)
     else:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
