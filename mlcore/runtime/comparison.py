@@ -31,6 +31,7 @@ class EvaluatedRun:
 
     Attributes:
         candidate: Of several models, the one that was chosen; "" where there was one.
+        baseline: Digest of the champion that the model was compared with; "" where there was none.
         window: First and last moment of the training and of the evaluation rows, ISO 8601, and how many rows.
         data: By what it was read for, a digest of the content of all spans together.
         parameters: What was asked of model and evaluation, by dotted key; of tuned ones also what was found.
@@ -41,6 +42,7 @@ class EvaluatedRun:
     run: str
     candidate: str
     model: Artifact
+    baseline: str
     evaluation: Artifact
     window: Mapping[str, Json]
     data: Mapping[str, str]
@@ -174,6 +176,7 @@ def _evaluated(session: Session, pipeline: str, run: str) -> EvaluatedRun:
         run=run,
         candidate=str(evaluation.properties.get("candidate") or ""),
         model=model,
+        baseline=next((each.digest for each in read.get("baseline", ())), ""),
         evaluation=evaluation,
         window=_window(model, evaluation),
         data={"train": _digest(read.get("training", ())), "evaluation": _digest(read["examples"])},
@@ -251,10 +254,10 @@ def _differing(each: Sequence[Mapping[str, Json]]) -> dict[str, list[Json]]:
 def _difference(first: EvaluatedRun, other: EvaluatedRun) -> Difference | None:
     """From the comparison with the champion that either run stored, where that champion is the other run's model."""
     stored = other.judgement.comparison
-    if stored is not None and other.evaluation.properties.get("baseline") == first.model.id:
+    if stored is not None and other.baseline == first.model.digest:
         return Difference(run=other.run, rows_of=other.run, metrics=stored.overall)
     stored = first.judgement.comparison
-    if stored is not None and first.evaluation.properties.get("baseline") == other.model.id:
+    if stored is not None and first.baseline == other.model.digest:
         return Difference(run=other.run, rows_of=first.run, metrics=_reversed(stored.overall))
     return None
 

@@ -11,6 +11,7 @@ from support.project import AS_OF, LATER, Project
 from mlcore.config.retention import Retention
 from mlcore.core.types import ArtifactState
 from mlcore.errors import ArtifactMissing
+from mlcore.runtime.comparison import compare_runs
 from mlcore.runtime.gc import collect
 from mlcore.runtime.release.approval import decide
 from mlcore.runtime.retention import expire
@@ -101,3 +102,12 @@ def test_what_a_person_said_outlives_the_model(ran: Project) -> None:
     ran.run(LATER, name="again")
     with ran.session() as session:
         assert session.registry.pushes("tiny")[-1].reason == "withheld: rejected by bob: odd slices"
+
+
+def test_runs_are_compared_by_what_the_model_is(forgotten: Project) -> None:
+    """What a run was compared with is the model of the run that made it again, wherever its files lie."""
+    forgotten.run(AS_OF, name="again")
+    with forgotten.session() as session:
+        found = compare_runs(session, "tiny", ["again", "later"])
+        assert found.runs[0].model.id != session.registry.find("tiny", "1").artifact_id
+    assert [(each.run, each.rows_of) for each in found.differences] == [("later", "later")]
