@@ -6,6 +6,7 @@ A rollback is to take less than a second: it must not wait for what other comman
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -53,9 +54,11 @@ def _nothing() -> None:
 @contextmanager
 def importing() -> Iterator[None]:
     """For imports that somebody waits for: what they make is there to stay, and no collector looks at it."""
+    before = len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if len(sys.modules) > before:
+            gc.freeze()
         gc.enable()
