@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from mlcore.config.fields import Delay, Duration, Length, Name, Pattern, Section
 from mlcore.config.history import History
-from mlcore.config.sources import Source
+from mlcore.config.sources import CsvSource, Source
 from mlcore.core.window import Grain, check_grain, in_words
 from mlcore.errors import WindowError
 
@@ -282,6 +282,16 @@ class Data(Section):
             raise ValueError(f"event_timestamp: column {self.event_timestamp!r} must be of type timestamp")
         if self.serving is not None:
             self._check_serving(self.serving)
+        return self
+
+    @model_validator(mode="after")
+    def _formats_are_of_moments(self) -> Data:
+        for name, source in (("source", self.source), ("serving.source", self.serving and self.serving.source)):
+            if isinstance(source, CsvSource):
+                try:
+                    source.check_formats(self.columns)
+                except ValueError as error:
+                    raise ValueError(f"{name}.{error}") from None
         return self
 
     def _of_serving(self) -> tuple[tuple[str, str], ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from typing import Annotated, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from mlcore.config.fields import Pattern, Section
 
+_SOME_MOMENT = datetime(2013, 1, 31, 10, 20, 30, tzinfo=UTC)
 _SECRET = re.compile(r"://[^/@]*:[^/@]+@")
 
 
@@ -42,6 +45,49 @@ class CsvSource(FileSource):
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
     quoted_nulls: bool = Field(default=True, description='false: "" is an empty string, and only a bare cell missing')
+    decimal: Literal[".", ","] = Field(default=".", description="Stands before the decimals of a number")
+    true_values: tuple[str, ...] = Field(default=("1", "true", "TRUE", "True"), min_length=1)
+    false_values: tuple[str, ...] = Field(default=("0", "false", "FALSE", "False"), min_length=1)
+    formats: dict[str, str] = Field(
+        default={}, description="By column, how its dates or moments are written, as in datetime.strptime: %d.%m.%Y"
+    )
+    timezone: str | None = Field(default=None, description="Of moments without an offset, for instance Europe/Berlin")
+
+    @field_validator("formats")
+    @classmethod
+    def _can_be_read(cls, value: dict[str, str]) -> dict[str, str]:
+        for column, form in value.items():
+            try:
+                datetime.strptime(_SOME_MOMENT.strftime(form), form)  # noqa: DTZ007
+            except ValueError as error:
+                raise ValueError(f"{column}: {form[:60]!r} is no format of dates: {error}") from None
+            if "%" not in form:
+                raise ValueError(f"{column}: {form[:60]!r} is no format of dates, write for instance %d.%m.%Y")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {value!r:.60}; write one like Europe/Berlin or UTC") from None
+
+    @model_validator(mode="after")
+    def _true_is_not_false(self) -> Self:
+        both = sorted(set(self.true_values) & set(self.false_values))
+        if both:
+            raise ValueError(f"{both[0]!r} is in true_values and in false_values")
+        return self
+
+    def check_formats(self, columns: Mapping[str, str]) -> None:
+        """Raises ``ValueError`` where a format is of a column that holds neither dates nor moments, or of no moment."""
+        for column, form in self.formats.items():
+            kind = columns.get(column)
+            if kind not in ("date", "timestamp"):
+                raise ValueError(f"formats: {column!r} is no date or timestamp of data.columns")
+            if kind == "timestamp" and "%z" not in form and self.timezone is None:
+                raise ValueError(f"formats.{column}: no offset (%z) is read, so timezone must say whose clock it was")
 
 
 class JsonLinesSource(FileSource):

@@ -17,6 +17,7 @@ from mlcore.core.window import Span
 from mlcore.errors import MalformedData
 from mlcore.ingest.blocks import Block
 from mlcore.ingest.columns import column_types
+from mlcore.ingest.formats.convert import Notation
 from mlcore.ingest.formats.csv_format import CsvOptions, read_csv
 from mlcore.ingest.formats.json_lines import read_json_lines
 from mlcore.ingest.formats.parquet import read_parquet
@@ -73,7 +74,9 @@ def _blocks(files: Sequence[File], data: Data) -> Iterator[Block]:
 
 def csv_options(source: CsvSource) -> CsvOptions:
     """How the files of a source are written."""
-    return CsvOptions(**source.model_dump(include={"delimiter", "quote", "encoding", "null_values", "quoted_nulls"}))
+    named = source.model_dump(include={"delimiter", "quote", "encoding", "null_values", "quoted_nulls", "formats"})
+    written = source.model_dump(include={"decimal", "true_values", "false_values", "timezone"})
+    return CsvOptions(**named, notation=Notation(**written))
 
 
 class _Format(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,8 @@ import pyarrow.csv
 
 from mlcore.errors import ConfigError, MalformedData, quoted
 from mlcore.ingest.blocks import BadRow, Block, Reason, bounded_text
-from mlcore.ingest.formats.convert import Mask, converted, decoded, wrong_value
+from mlcore.ingest.formats.casting import Mask
+from mlcore.ingest.formats.convert import PLAIN, Notation, converted, decoded, wrong_value
 from mlcore.ingest.formats.records import Dialect, Positions, Records, find_records, split_cells
 from mlcore.ingest.formats.stream import PIECE_BYTES, pieces
 
@@ -33,6 +34,8 @@ class CsvOptions:
         quote: The character around cells that hold delimiters or line ends; empty: there is none.
         null_values: Texts that stand for a missing value.
         quoted_nulls: Whether such a text is a missing value inside quotes too; if not, ``""`` is an empty string.
+        notation: How numbers, bools and moments are written.
+        formats: By column of dates or moments, how it is written.
     """
 
     delimiter: str = ","
@@ -40,6 +43,12 @@ class CsvOptions:
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
     quoted_nulls: bool = True
+    notation: Notation = PLAIN
+    formats: Mapping[str, str] = field(default_factory=dict)
+
+    def notation_of(self, column: str) -> Notation:
+        """How the cells of a column are written."""
+        return replace(self.notation, format=self.formats.get(column))
 
     @property
     def dialect(self) -> Dialect:
@@ -244,13 +253,29 @@ class _Reader:
             return
         lines = self.line + np.searchsorted(found.lines, starts, side="right")
         try:
-            table = self._parse(text[start:], self.types)
-            if table.num_rows == len(ends):
-                yield Block(file=self.path, rows=_batch(table), lines=lines)
+            table = self._parse(text[start:], self._arrows_types())
+            if table.num_rows == len(ends) and (rows := self._rows(_batch(table))) is not None:
+                yield Block(file=self.path, rows=rows, lines=lines)
                 return
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
         yield self._slow(text, found.delimiters, starts, ends, lines)
+
+    def _arrows_types(self) -> dict[str, pa.DataType]:
+        """What Arrow's reader can make of the cells; of what it cannot it makes text."""
+        written = self.options.notation_of
+        return {name: pa.string() if written(name).parses(kind) else kind for name, kind in self.types.items()}
+
+    def _rows(self, read: pa.RecordBatch) -> pa.RecordBatch | None:
+        """Arrow's rows in our types; ``None`` where one of them has no value of its type."""
+        columns = []
+        for column, (name, kind) in zip(read.columns, self.types.items(), strict=True):
+            if column.type != kind:
+                column, wrong = converted(column, kind, self.options.notation_of(name))
+                if wrong.any():
+                    return None
+            columns.append(column)
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.types.items()))) if columns else read
 
     def _slow(
         self, text: bytes, delimiters: Callable[[], Positions], starts: Positions, ends: Positions, lines: Positions
@@ -292,7 +317,7 @@ class _Reader:
         if pa.types.is_binary(kind):
             return cells, []
         texts, damaged = decoded(cells)
-        values, wrong = converted(texts, kind)
+        values, wrong = converted(texts, kind, self.options.notation_of(name))
         if not (damaged.any() or wrong.any()):
             return values, []
         return values, self._faults(name, kind, cells, damaged, wrong)
@@ -308,7 +333,8 @@ class _Reader:
                 message = f"column {name}: the bytes {shown} are not {self.options.encoding}"
                 faults[row] = (Reason.UNDECODABLE, message)
             else:
-                faults[row] = (Reason.UNPARSABLE, wrong_value(name, cell.decode(), kind))
+                message = wrong_value(name, cell.decode(), kind, self.options.notation_of(name))
+                faults[row] = (Reason.UNPARSABLE, message)
         return faults
 
     def _ragged(
@@ -345,6 +371,9 @@ class _Reader:
                 null_values=list(options.null_values),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=options.quoted_nulls,
+                decimal_point=options.notation.decimal,
+                true_values=list(options.notation.true_values),
+                false_values=list(options.notation.false_values),
             ),
         )
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from mlcore.errors import MalformedData, quoted
 from mlcore.ingest.blocks import TEXT_LIMIT, BadRow, Block, Reason
-from mlcore.ingest.formats.convert import Mask, cast, converted, expected
+from mlcore.ingest.formats.casting import Mask, cast
+from mlcore.ingest.formats.convert import converted, expected
 from mlcore.ingest.places import open_binary, partitions
 
 BATCH_ROWS = 65_536

@@ -14,7 +14,8 @@ from mlcore.errors import DataError
 from mlcore.ingest.blocks import Block, Reason
 from mlcore.ingest.checks import bad_row
 from mlcore.ingest.columns import column_types
-from mlcore.ingest.formats.convert import Mask, cast, converted, wrong_value
+from mlcore.ingest.formats.casting import Mask, cast
+from mlcore.ingest.formats.convert import converted, wrong_value
 from mlcore.ingest.paths import span_missing
 from mlcore.ingest.sources import reader
 
