@@ -16,7 +16,7 @@ class RunRow:
     """One run: what a retraining or a monitoring came to, or what an inference run predicted.
 
     Attributes:
-        state: COMPLETE, CACHED when nothing was computed, FAILED, RUNNING or CANCELED.
+        state: COMPLETE, CACHED when nothing was computed, FAILED, also where anomalies stopped it, RUNNING or CANCELED.
         trained: First and last day of the training window; empty before there is a model.
         rows: Rows trained on, or predicted.
         metric: The first metric over all evaluation rows, with its interval.
@@ -102,6 +102,10 @@ def _row(session: Session, pipeline: str, run: str, known: _Known) -> RunRow:
     if (report := made.get(ArtifactType.DRIFT_REPORT)) is not None:
         return RunRow(run=run, state=_state(executions), verdict=_decided(report), error=_error(executions))
     model = made.get(ArtifactType.MODEL)
+    errors = _number(_properties(made.get(ArtifactType.ANOMALIES)).get("errors")) or 0
+    if model is None and errors:
+        said = f"{errors} anomal{'y' if errors == 1 else 'ies'} of severity ERROR stopped it before training"
+        return RunRow(run=run, state=ExecutionState.FAILED, verdict=said, error=_error(executions))
     version = None if model is None else known.versions.get(model.digest)
     return RunRow(
         run=run,

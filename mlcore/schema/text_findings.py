@@ -20,7 +20,7 @@ _FEW = 5
 """Fewer rows with another spelling are somebody's typing."""
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_SEPARATORS = re.compile(r"[\s_\-]+")
+_SEPARATORS = re.compile(r"(?!^-[\d.,])[\s_\-]+")  # before a number it is a sign
 REPLACEMENT = "\ufffd"
 _USUAL_LETTERS = (
     ("\u00a0", "\u017f"),  # Latin
@@ -89,10 +89,10 @@ def _damaged_before(name: str, history: History | None) -> float:
 def folded(text: str) -> str:
     """What is left of a category without its case, its spaces and its form of Unicode.
 
-    >>> folded(" Credit_Card ") == folded("CREDIT CARD")
-    True
+    >>> folded(" Credit_Card ") == folded("CREDIT CARD"), folded("-2,5") == folded("2,5")
+    (True, False)
     """
-    return _SEPARATORS.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+    return _SEPARATORS.sub(" ", unicodedata.normalize("NFKC", text).strip()).strip().casefold()
 
 
 def renamed(observed: FeatureSummary, history: History | None, feature: Feature | None) -> Iterator[Anomaly]:

@@ -278,6 +278,9 @@ def test_errors_stop_a_run_before_training(project: Project) -> None:
     with project.session() as session:
         assert len(session.metadata.find_artifacts(type=ArtifactType.ANOMALIES)) == 1
         assert session.metadata.find_artifacts(type=ArtifactType.MODEL) == ()
+        (row,) = list_runs(session, "tiny")
+    assert row.state is ExecutionState.FAILED
+    assert row.verdict.endswith("of severity ERROR stopped it before training")
 
 
 def test_the_command_line_says_what_where_and_what_next(project: Project) -> None:

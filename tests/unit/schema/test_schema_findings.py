@@ -20,7 +20,7 @@ from mlcore.schema.history import Expectations, History
 from mlcore.schema.infer import TOLERANT, infer
 from mlcore.schema.schema import Schema
 from mlcore.schema.summary import DatasetSummary
-from mlcore.schema.text_findings import is_damaged
+from mlcore.schema.text_findings import folded, is_damaged
 from mlcore.statistics.accumulate import DatasetAccumulator
 
 DAYS = 40 * 7
@@ -182,6 +182,12 @@ def test_a_renamed_category_is_an_error(history: History, change: Callable[[Any]
     found = [anomaly for anomaly in found_in(table, history) if anomaly.type is Kind.RENAMED_CATEGORY]
     assert [(anomaly.feature, anomaly.severity) for anomaly in found] == [("plan", Severity.ERROR)]
     assert found[0].expected == ["Basic plan", "Pro plan"] or found[0].expected == ["Pro plan", "Basic plan"]
+
+
+def test_a_minus_before_a_number_is_no_separator() -> None:
+    """-2,5 is another amount than 2,5, where a hyphen between words is one way of writing."""
+    assert folded("-2,5") != folded("2,5")
+    assert folded("Pro-plan ") == folded("pro plan")
 
 
 def test_a_new_category_is_not_a_renamed_one(history: History) -> None:
