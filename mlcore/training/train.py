@@ -36,6 +36,8 @@ class Transformer(Protocol):
     @property
     def categorical_mask(self) -> tuple[bool, ...]: ...
 
+    def get_feature_names_out(self) -> npt.NDArray[np.object_]: ...
+
     def transform(self, X: pa.Table) -> npt.NDArray[np.float64]: ...  # noqa: N803 - scikit-learn's name
 
     def transform_training(self, X: pa.Table) -> npt.NDArray[np.float64]: ...  # noqa: N803
@@ -118,7 +120,8 @@ def train(
     goes_on = start if not cold else None
     transformer = goes_on.transformer if goes_on else transformer
     weighed = weights.of(kept, labels) if weights else None
-    rows = Rows(features=transformer.transform_training(kept), labels=labels, weights=weighed)
+    names = tuple(transformer.get_feature_names_out())
+    rows = Rows(features=transformer.transform_training(kept), labels=labels, weights=weighed, names=names)
     with_categories(model, params, transformer.categorical_mask)
     held = holding.held_back(kept) if holding else None
     if held is not None and unseen is not None and goes_on is None:

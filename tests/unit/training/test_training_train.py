@@ -27,6 +27,9 @@ class TwoColumns(TransformerMixin, BaseEstimator):
 
     transform_training = transform
 
+    def get_feature_names_out(self, input_features=None):
+        return np.array(["a", "b"], dtype=object)
+
     def __sklearn_is_fitted__(self):
         return True
 
@@ -150,3 +153,21 @@ def test_a_row_has_the_same_bits_alone_and_among_others(estimator):
         assert predict_scores(trained.pipeline, table.slice(start, count)).tobytes() == (
             together[start : start + count].tobytes()
         )
+
+
+@pytest.mark.parametrize("estimator", [LOGISTIC, "sklearn.ensemble.HistGradientBoostingClassifier"])
+def test_a_feature_without_any_value_is_named(estimator):
+    """Libraries speak of window shapes and of NaN; the error says which feature has nothing to learn from."""
+    table = make_table()
+    empty = table.set_column(1, "b", pa.array([float("nan")] * len(table)))
+    with pytest.raises(ModelError, match=r"could not be fitted: .*; b has no value in any row\n") as caught:
+        train(empty, TwoColumns(), label="late", estimator=estimator, params={})
+    assert "leave them out" in caught.value.next_step
+
+
+def test_features_that_miss_values_are_counted():
+    """Those with most first."""
+    table = make_table(10)
+    holes = pa.array([float("nan"), *table["b"].to_pylist()[1:]])
+    with pytest.raises(ModelError, match=r"b has no value in 1 of 10 rows"):
+        train(table.set_column(1, "b", holes), TwoColumns(), label="late", estimator=LOGISTIC, params={})

@@ -37,6 +37,9 @@ class OneColumn(TransformerMixin, BaseEstimator):
 
     transform_training = transform
 
+    def get_feature_names_out(self, input_features=None):
+        return np.array(["x"], dtype=object)
+
     def __sklearn_is_fitted__(self):
         return True
 
