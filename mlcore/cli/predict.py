@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +26,9 @@ from mlcore.runtime.predict import predict as predict_rows
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.status import Status
+
+
+_OTHER_FORMATS = frozenset({".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".gz", ".zst", ".zip"})
 
 
 def register(app: typer.Typer) -> None:
@@ -89,6 +92,12 @@ def _file(out: str) -> tuple[str, Write]:
             f"the URL to write to holds a password or a token: {quoted(masked(out))}",
             where="--out",
             next_step="leave it out, and give it to the environment of the process, such as AWS_SECRET_ACCESS_KEY",
+        )
+    if (ending := PurePath(out).suffix.lower()) in _OTHER_FORMATS:
+        raise ConfigError(
+            f"predictions are written as Parquet, which {ending} does not say: {quoted(out)}",
+            where="--out",
+            next_step="name the file .parquet, or write into a table with --database and --table",
         )
     path = out if "://" in out else str(Path(out).absolute())
     return path, partial(write_file, path)

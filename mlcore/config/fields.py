@@ -47,6 +47,14 @@ def _not_negative(value: timedelta) -> timedelta:
     return value
 
 
+def _in_iso(value: object) -> object:
+    """A bare number would be seconds to some, days to others."""
+    if isinstance(value, timedelta) or (isinstance(value, str) and _ISO_LENGTH.fullmatch(value)):
+        return value
+    raise ValueError("not a length of time; write ISO 8601, for instance P7D, PT6H or PT0S")
+
+
+_ISO_LENGTH = re.compile(r"-?P.+")
 _MONTHS = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?")
 _TIMEDELTA = TypeAdapter(timedelta)
 
@@ -68,7 +76,7 @@ def parse_length(value: object) -> Grain:
         if not months:
             raise ValueError("must be longer than zero")
         return Months(months)
-    return _positive(_TIMEDELTA.validate_python(value))
+    return _positive(_TIMEDELTA.validate_python(_in_iso(value)))
 
 
 def _written(value: Grain) -> str:
@@ -81,8 +89,8 @@ Length = Annotated[
     PlainSerializer(_written, when_used="json"),
     WithJsonSchema({"type": "string", "format": "duration"}),
 ]
-Duration = Annotated[timedelta, AfterValidator(_positive)]
-Delay = Annotated[timedelta, AfterValidator(_not_negative)]
+Duration = Annotated[timedelta, BeforeValidator(_in_iso), AfterValidator(_positive)]
+Delay = Annotated[timedelta, BeforeValidator(_in_iso), AfterValidator(_not_negative)]
 ByteSize = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
 Share = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 """How many there must be: a number of them, or a fraction of all."""

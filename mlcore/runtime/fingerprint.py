@@ -11,6 +11,7 @@ import mlcore
 from mlcore.components.base import Component, SpanComponent
 from mlcore.core.digests import digest_bytes, digest_json
 from mlcore.core.types import Artifact, Json
+from mlcore.core.window import Span, iso
 from mlcore.runtime.environment import processor, python_version
 
 _ROOT = Path(mlcore.__file__).parent
@@ -58,11 +59,13 @@ def _made_of(component: Component | SpanComponent) -> dict[str, Json]:
     }
 
 
-def fingerprint(component: Component | SpanComponent, inputs: Mapping[str, Sequence[Artifact]]) -> str:
+def fingerprint(
+    component: Component | SpanComponent, inputs: Mapping[str, Sequence[Artifact]], span: Span | None = None
+) -> str:
     """Hash of a component's name and code, its parameters and its inputs' content digests, in order.
 
-    A pipeline reuses its own outputs alone: what another one made goes when that one needs it no more, and another's
-    push is none of this one's.
+    Of work on one span it holds which: yesterday's rows in today's file are not today's. A pipeline reuses its own
+    outputs alone: what another one made goes when that one needs it no more, and another's push is none of this one's.
     """
     return digest_json(
         {
@@ -71,5 +74,6 @@ def fingerprint(component: Component | SpanComponent, inputs: Mapping[str, Seque
             **_made_of(component),
             "parameters": dict(component.parameters),
             "inputs": {key: [artifact.digest for artifact in artifacts] for key, artifacts in inputs.items()},
+            **({"span": [iso(span.start), iso(span.end)]} if span is not None else {}),
         }
     )

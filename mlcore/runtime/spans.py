@@ -56,7 +56,7 @@ def launch_spans(
     what is ``shared``, such as a model.
     """
     seen = {source.id: {**_looked_back(source, past, component), **(shared or {})} for source in sources}
-    by_fingerprint = {fingerprint(component, _inputs(source, seen)): source for source in sources}
+    by_fingerprint = {fingerprint(component, _inputs(source, seen), source.span): source for source in sources}
     known = _known(session, list(by_fingerprint))
     missing = [key for key in by_fingerprint if key not in known]
     if missing:

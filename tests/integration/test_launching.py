@@ -70,7 +70,7 @@ def test_waiting_for_an_equal_run_is_told(project: Project, caplog: pytest.LogCa
     with project.session() as session:
         resolver = Resolver(config=config, request=request, kind=GraphKind.RETRAINING, upstream={}, session=session)
         source = resolver.resolve(Sources())[0]
-        key = fingerprint(ExampleGen(config), {"source": [source]})
+        key = fingerprint(ExampleGen(config), {"source": [source]}, source.span)
         holding = session.metadata.exclusive([key])
         holding.__enter__()
         freed = threading.Timer(3.5, holding.__exit__, (None, None, None))

@@ -12,7 +12,7 @@ import pytest
 from support.project import LATER, Project, day_file
 
 from mlcore.core.types import ArtifactType
-from mlcore.errors import AnomaliesFound, SpanMissing, VersionGone
+from mlcore.errors import AnomaliesFound, DataError, SpanMissing, VersionGone
 from mlcore.ingest import places
 from mlcore.ingest.formats import stream
 
@@ -164,3 +164,10 @@ def test_a_span_of_too_few_rows_is_waited_for(project: Project) -> None:
     results = project.run(name="r")
     assert results["example_gen"].summary == "8 spans, 1 new"
     assert results["pusher"].state.value == "COMPLETE"
+
+
+def test_yesterdays_file_under_todays_name_is_not_todays(ran: Project) -> None:
+    """What was made of a span is of that span: equal bytes in another's place are read, and refused."""
+    shutil.copy(ran.data(8), ran.data(9))
+    with pytest.raises(DataError, match=r"lies outside the span .*; 120 of 120 rows are bad"):
+        ran.run(LATER, name="copied")

@@ -28,8 +28,8 @@ def register(models: typer.Typer) -> None:
 
 def diff(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
-    first: Annotated[int, typer.Argument(help="Model version that is compared with.", min=1)],
-    second: Annotated[int, typer.Argument(help="The other model version.", min=1)],
+    first: Annotated[str, typer.Argument(help="Number of the version that is compared with, or an alias.")],
+    second: Annotated[str, typer.Argument(help="The other one's.")],
     as_json: Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")] = False,
 ) -> None:
     """What two versions were made from, how good they are on the same rows, and where their predictions differ most."""

@@ -12,6 +12,7 @@ import typer
 from mlcore.cli.context import console, notes, session, settings
 from mlcore.config.files import pipeline_names
 from mlcore.errors import ConfigError, quoted
+from mlcore.registry.names import CHAMPION
 
 if TYPE_CHECKING:
     from mlcore.config.pipeline import PipelineConfig
@@ -27,7 +28,7 @@ def register(models: typer.Typer) -> None:
 
 def export(
     pipeline: PipelineName,
-    version: Annotated[int, typer.Argument(help="Number of the model version.", min=1)],
+    version: Annotated[str, typer.Argument(help="Number of the model version, or an alias.")],
     file: Annotated[Path, typer.Argument(help="The archive to write.", dir_okay=False)],
     sign: Annotated[
         Path | None, typer.Option(help="Sign it with this private key: Ed25519, PEM, without a password.")
@@ -45,7 +46,7 @@ def export(
     config = _config(pipeline)
     with session() as stores:
         chosen = stores.registry.find(pipeline, version)
-        found = find_evaluated(stores, pipeline, version, None)
+        found = find_evaluated(stores, pipeline, chosen.version, None)
         card = card_of(config, found, read_judgement(kept_folder(stores, found.evaluation)))
         digest = export_version(stores, chosen, file, {CARD: to_markdown(card).encode()}, signer)
     size = file.stat().st_size
@@ -83,9 +84,14 @@ def import_(
     with notes.status("checking the archive, and asking its model"), session() as stores:
         actor = f"{getpass.getuser()}@{socket.gethostname()}"
         found = import_version(stores, _find, file, actor=actor, expect=expect, most_bytes=max_bytes, trusted=trusted)
+        is_champion = stores.registry.aliases(found.pipeline).get(CHAMPION) == found.version
     pipeline, what = found.pipeline, "is registered" if found.fresh else "was registered before"
-    console.print(f"version {found.version} of {pipeline} {what}: {found.digest}", highlight=False, soft_wrap=True)
-    console.print(f"make it champion with: mlcore models promote {pipeline} {found.version} --reason <why>")
+    said = ", and is the champion" if is_champion else ""
+    console.print(
+        f"version {found.version} of {pipeline} {what}{said}: {found.digest}", highlight=False, soft_wrap=True
+    )
+    if not is_champion:
+        console.print(f"make it champion with: mlcore models promote {pipeline} {found.version} --reason <why>")
 
 
 def _find(name: str) -> PipelineConfig:
