@@ -126,14 +126,16 @@ def _answers(found: VersionDiff, names: tuple[str, str]) -> None:
     for metric, value in answers.paired.overall.metrics.items():
         table.add_row(metric, f"{value.value:+.4g}", f"{value.lower:+.4g} to {value.upper:+.4g}")
     console.print(table)
-    _divergence(answers.divergence, names)
+    _divergence(answers.divergence, answers.classes, names)
 
 
-def _divergence(found: Divergence, names: tuple[str, str]) -> None:
+def _divergence(found: Divergence, classes: Sequence[str], names: tuple[str, str]) -> None:
     shares = ", ".join(f"{share:.0%} of the rows at most {size:.3g}" for share, size in found.quantiles)
+    mean = f"differ by {found.mean:+.3g}"
+    if classes:  # a distance of distributions has no sign
+        mean = f"are {found.mean:.3g} apart (0: equal probabilities, 1: nothing in common)"
     console.print(
-        f"predictions differ by {found.mean:+.3g} on average, {shares}, {found.most:.3g} at most;"
-        f" {found.equal:,} are equal",
+        f"predictions {mean} on average, {shares}, {found.most:.3g} at most; {found.equal:,} are equal",
         highlight=False,
         soft_wrap=True,
     )
@@ -147,9 +149,15 @@ def _divergence(found: Divergence, names: tuple[str, str]) -> None:
     for one in found.largest:
         shown = ", ".join(f"{name}={_cell(value)}" for name, value in one.row.items())
         rows.add_row(
-            Text(printable(shown, 160)), *(" ".join(f"{each:.4g}" for each in both) for both in (one.first, one.second))
+            Text(printable(shown, 160)), *(Text(_answer(answer, classes)) for answer in (one.first, one.second))
         )
     console.print(rows)
+
+
+def _answer(answer: Sequence[float], classes: Sequence[str]) -> str:
+    if not classes:
+        return " ".join(f"{each:.4g}" for each in answer)
+    return ", ".join(f"{printable(name)} {each:.3g}" for name, each in zip(classes, answer, strict=True))
 
 
 def _cell(value: Json) -> str:

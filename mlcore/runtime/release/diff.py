@@ -63,6 +63,7 @@ class Answers:
         spans: They are of these.
         paired: The second's metrics less the first's, with intervals, by slice; none without rows.
         divergence: Where the predictions differ most; none without rows.
+        classes: What each number of an answer is the probability of, where there are more than two.
         reason: Why there are no rows; empty where there are.
     """
 
@@ -70,6 +71,7 @@ class Answers:
     spans: tuple[str, ...] = ()
     paired: Comparison | None = None
     divergence: Divergence | None = None
+    classes: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -275,6 +277,7 @@ def _compared(
     from mlcore.components.scoring import about, read_judged, score
     from mlcore.deployment.divergence import diverge
     from mlcore.evaluation.compare import compare
+    from mlcore.training.model import read_metadata
 
     split = None if isinstance(config.data.split, TimeSplit) else SplitName.EVALUATION
     for artifact in (*examples, *models):
@@ -292,11 +295,13 @@ def _compared(
         **about(config, judged, second),
     )
     columns = [name for name in config.feature_columns if name in judged.rows.column_names]
+    classes = tuple(map(str, read_metadata(second).classes))
     return Answers(
         rows=judged.rows.num_rows,
         spans=_labels({artifact.span for artifact in examples if artifact.span is not None}),
         paired=paired,
         divergence=diverge(scores[0], scores[1], judged.rows, key=config.data.key, features=columns),
+        classes=classes if scores[1].ndim > 1 else (),
     )
 
 

@@ -34,6 +34,12 @@ def test_the_shipped_pipeline_is_valid() -> None:
         ("threshold: 0.55", "treshold: 0.55", r"validation_criteria\.0.*unknown key 'treshold'"),
         ("train: P60D", "train: soon", r"window\.train: .*given: 'soon'"),
         ("train: P60D", "train: P0D", r"window\.train: .*longer than zero"),
+        (
+            "train: P60D",
+            "train: 60",
+            r"window\.train: not a length of time; write ISO 8601.*given: 60",
+        ),
+        ("delay: P1D", "delay: 1 day", r"label\.delay: not a length of time"),
         ("train: P60D", "train: PT30H", r"window\.train: .*whole number of data\.span"),
         ("max_memory: 2GiB", "max_memory: lots", r"max_memory: not a size"),
         ("type: csv", "type: xlsx", r"data\.source\.type: .*'csv'"),
