@@ -5,7 +5,7 @@ Exit code 0: told. 2: it could not be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,9 +109,10 @@ def _show(dataset: Dataset, summary: StatisticsSummary, by: str | None) -> None:
         console.print(f"... and {len(slices) - _SLICES} more values of {printable(by)}: --json has all", markup=False)
 
 
-def _table(title: str, columns: Iterable[ColumnSummary]) -> Table:
+def _table(title: str, columns: Sequence[ColumnSummary]) -> Table:
     table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading, least in (("column", _NAME_WIDTH), ("type", 0)):  # a narrow terminal cuts numbers, not names
+    longest = max((len(column.type) for column in columns), default=0)
+    for heading, least in (("column", _NAME_WIDTH), ("type", longest)):  # a narrow terminal cuts numbers, not names
         table.add_column(heading, overflow="fold", min_width=least)
     for heading in ("missing", "distinct", "zeros", "mean", "std", "min", "median", "max"):
         table.add_column(heading, justify="right", no_wrap=True)
