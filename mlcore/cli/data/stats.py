@@ -5,7 +5,7 @@ Exit code 0: told. 2: it could not be read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,10 +22,19 @@ from mlcore.cli.output import print_json, printable, write_page
 from mlcore.core.types import SplitName
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod, OverflowMethod
+
     from mlcore.cli.data.datasets import Dataset
     from mlcore.statistics.summary import ColumnSummary, StatisticsSummary
 
-_NAME_WIDTH = 12
+_CUT = {"column": 12, "distribution": 12}
+"""Columns whose cells may be cut, and to what width before figures are left out."""
+_OVERFLOW: Mapping[str, OverflowMethod] = {"column": "fold", "distribution": "ellipsis"}
+_GAP = 2
+_HEADINGS = (
+    "column", "type", "missing", "distinct", "zeros", "mean", "std", "min", "median", "max", "distribution",
+)  # fmt: skip
+_FIRST_TO_GO = ("zeros", "std", "mean", "distinct", "distribution", "min", "max")
 _SLICES = 30
 
 
@@ -110,24 +119,41 @@ def _show(dataset: Dataset, summary: StatisticsSummary, by: str | None) -> None:
 
 
 def _table(title: str, columns: Sequence[ColumnSummary]) -> Table:
+    """A line a column; where the terminal is too narrow for all of them, some figures are left to ``--json``."""
+    rows = [_cells(column) for column in columns]
+    natural = {name: max([len(name), *(row[name].cell_len for row in rows)]) for name in _HEADINGS}
+    widths = {name: min(width, _CUT.get(name, width)) for name, width in natural.items()}
+    for name in _FIRST_TO_GO:
+        if _taken(widths) > console.width:
+            del widths[name]
+    for name in _CUT:  # what is left over goes to the names first
+        if name in widths:
+            widths[name] += max(0, min(natural[name] - widths[name], console.width - _taken(widths)))
     table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    longest = max((len(column.type) for column in columns), default=0)
-    for heading, least in (("column", _NAME_WIDTH), ("type", longest)):  # a narrow terminal cuts numbers, not names
-        table.add_column(heading, overflow="fold", min_width=least)
-    for heading in ("missing", "distinct", "zeros", "mean", "std", "min", "median", "max"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("distribution", overflow="ellipsis", no_wrap=True)
-    for column in columns:
-        table.add_row(*_cells(column))
+    table.caption_justify = "left"
+    if left := [name for name in _HEADINGS if name not in widths]:
+        table.caption = f"no room for {', '.join(left)}: --json has all"
+    for name, width in widths.items():
+        justify: JustifyMethod = "left" if name in ("type", *_CUT) else "right"
+        table.add_column(
+            name, width=width, justify=justify, overflow=_OVERFLOW.get(name, "crop"), no_wrap=name != "column"
+        )
+    for row in rows:
+        table.add_row(*(row[name] for name in widths))
     return table
 
 
-def _cells(column: ColumnSummary) -> tuple[Text, ...]:
+def _taken(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
+
+
+def _cells(column: ColumnSummary) -> dict[str, Text]:
     missing = column.missing / column.rows if column.rows else 0.0
     distinct = f"{'' if column.distinct_exact else '~'}{column.distinct:,}"
     style = "red" if missing > 0.5 else ""
     cells = [Text(printable(column.name)), Text(column.type), Text(percent(missing), style), Text(distinct)]
-    return (*cells, *(Text(text) for text in _numbers(column)), Text(shape(column)))
+    cells += [*(Text(text) for text in _numbers(column)), Text(shape(column))]
+    return dict(zip(_HEADINGS, cells, strict=True))
 
 
 def _numbers(column: ColumnSummary) -> tuple[str, ...]:
