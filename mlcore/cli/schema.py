@@ -235,13 +235,14 @@ class _Quiet:
 
 
 def _described(found: Schema, config: PipelineConfig) -> Schema:
-    """With the owners and docs of the pipeline file, and without the label where the model serves.
+    """With the owners and docs of the pipeline file, without the label where the model serves, and in raw data without
+    what is made of it.
 
     Keys and dates that count up have no range, for new rows have new ones.
     """
     from dataclasses import replace
 
-    from mlcore.schema.validate import SERVING
+    from mlcore.schema.validate import RAW, SERVING
 
     by_column = {column: given for name, given in config.features.items() for column in given.columns_of(name)}
     label = config.data.label
@@ -252,10 +253,10 @@ def _described(found: Schema, config: PipelineConfig) -> Schema:
             feature = replace(feature, doc=given.doc, owner=given.owner)
         if feature.name in config.data.key:
             feature = replace(feature, int_domain=None, float_domain=None)
-        if feature.name in (label.name, label.column):
-            feature = replace(feature, not_in_environment=(SERVING,))
-        features.append(feature)
-    return replace(found, features=tuple(features), default_environment=("TRAINING", SERVING))
+        unserved = (SERVING,) if feature.name in (label.name, label.column) else ()
+        made = () if feature.name in config.data.columns else (RAW,)
+        features.append(replace(feature, not_in_environment=(*unserved, *made)))
+    return replace(found, features=tuple(features), default_environment=("TRAINING", SERVING, RAW))
 
 
 def _path(name: str) -> Path:

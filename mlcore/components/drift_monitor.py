@@ -146,8 +146,8 @@ class DriftMonitor(Component):
     def summary(self, outputs: Inputs) -> str:
         properties = outputs.one("report").artifact.properties
         reasons = properties["reasons"]
-        first = reasons[0] if isinstance(reasons, list) and reasons else ""
-        return f"{'retrain' if properties['retrain'] else 'no retraining'}: {first}"
+        said = "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
+        return f"{'retrain' if properties['retrain'] else 'no retraining'}: {said}"
 
 
 def _days(statistics: Sequence[Payload]) -> list[Day]:

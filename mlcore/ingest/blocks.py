@@ -26,6 +26,7 @@ class Reason(StrEnum):
     MISSING_KEY = "missing_key"
     OUTSIDE_SPAN = "outside_span"
     DUPLICATE_KEY = "duplicate_key"
+    INFINITE_LABEL = "infinite_label"
 
 
 _NEXT = {
@@ -37,6 +38,7 @@ _NEXT = {
     Reason.MISSING_KEY: "correct the export so that it is always there, or take it out of data.key",
     Reason.OUTSIDE_SPAN: "put each row into the file of its span (spans are in UTC), or correct data.event_timestamp",
     Reason.DUPLICATE_KEY: "remove the repeated rows, or add to data.key what tells them apart",
+    Reason.INFINITE_LABEL: "correct the value, or leave it empty where the outcome is not known",
 }
 
 

@@ -1,4 +1,7 @@
-"""What every row of a span must have, whatever it was read from: a key and a moment, which lies inside the span."""
+"""What every row of a span must have, whatever it was read from.
+
+A key; a moment, which lies inside the span; and where an amount is learnt an outcome that is one, or none.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,29 @@ def screen(block: Block, data: Data, span: Span | None) -> tuple[Mask, list[tupl
                 name,
                 lambda row: f"{name} {iso(column[row].as_py())} lies outside the span {span}",
             )
+    infinite = _infinite_labels(block.rows, data)
+    if infinite.any():
+        name, outcome = data.label.column, block.rows.column(data.label.column)
+        drop(
+            infinite,
+            Reason.INFINITE_LABEL,
+            name,
+            lambda row: f"the outcome {name} is {outcome[row].as_py()}, which is no amount",
+        )
     return good, bad
+
+
+def _infinite_labels(rows: pa.RecordBatch, data: Data) -> Mask:
+    """What no mean, no error and no interval could be made with; an outcome above or below something may be."""
+    column = data.label.column
+    if (
+        data.task != "regression"
+        or column not in rows.schema.names
+        or not pa.types.is_floating(rows.schema.field(column).type)
+    ):
+        return np.zeros(rows.num_rows, bool)
+    found: Mask = pc.fill_null(pc.is_inf(rows.column(column)), fill_value=False).to_numpy(zero_copy_only=False)
+    return found
 
 
 def bad_row(block: Block, row: int, key: Sequence[str], reason: Reason, message: str, column: str | None) -> BadRow:

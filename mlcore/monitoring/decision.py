@@ -29,7 +29,8 @@ class RetrainDecision:
 
     Attributes:
         retrain: Whether a retraining run should be started.
-        reasons: Why; where it should not be, what was looked at and found in order.
+        reasons: Why, and last what drifted without being a reason by itself; where it should not be, what was looked at
+            and found in order.
     """
 
     retrain: bool
@@ -51,11 +52,13 @@ def decide(
         age: Time from the end of the champion's training data to the moment of the run; ``None`` where not known.
         config: The pipeline's thresholds.
     """
-    causes: list[str] = []
-    notes: list[str] = []
-    for is_cause, reason in (_drift(drift, config), _performance(performance, config), _age(age, config)):
-        (causes if is_cause else notes).append(reason)
-    return RetrainDecision(retrain=bool(causes), reasons=tuple(causes or notes))
+    found = (_drift(drift, config), _performance(performance, config), _age(age, config))
+    causes = [reason for is_cause, reason in found if is_cause]
+    if not causes:
+        return RetrainDecision(retrain=False, reasons=tuple(reason for _, reason in found))
+    (drift_is_cause, drifted), *_ = found
+    explains = any(item.drifted for item in drift) and not drift_is_cause
+    return RetrainDecision(retrain=True, reasons=(*causes, *([drifted] if explains else [])))
 
 
 def write_decision(folder: Path, decision: RetrainDecision, performance: Performance | None) -> None:

@@ -17,6 +17,8 @@ from mlcore.schema.tolerance import STRICT, Tolerance
 NO_CONTROLS = Controls()
 _GAPS = (AnomalyType.FEATURE_TYPE_NOT_PRESENT, AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT)
 SERVING = "SERVING"
+RAW = "RAW"
+"""Data as it is delivered, before the label and the columns of a row's past are made."""
 """The environment of what a served model is given: the features, without the label."""
 
 

@@ -37,7 +37,9 @@ def validate(
     previous: Annotated[str | None, typer.Option(help="The data before: drift, and what it tells beyond.")] = None,
     serving: Annotated[str | None, typer.Option(help="The serving log of this training data: skew.")] = None,
     previous_version: Annotated[str | None, typer.Option(help="The same data as it was delivered before.")] = None,
-    environment: Annotated[str | None, typer.Option(help="Environment of the schema, e.g. SERVING.")] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Environment of the schema, e.g. SERVING; RAW where the schema has that.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Columns, by commas, that no two rows may share.")] = None,
     label: Annotated[str | None, typer.Option(help="Column to be predicted: others must not tell it.")] = None,
     event_timestamp: Annotated[str | None, typer.Option(help="Column that says when a row happened.")] = None,
@@ -86,7 +88,7 @@ def check_file(
         file: The data: a path or a URL.
         schema: Its schema.
         others: What it is compared with: ``previous``, ``serving`` and ``previous_version``.
-        environment: Of the schema.
+        environment: Of the schema; by default RAW, where it has that: the file is as it was delivered.
         expected: What else is known of the data.
         max_bad_fraction: So much of the rows of each file may be bad: they are left out, and an anomaly.
 
@@ -101,11 +103,13 @@ def check_file(
     from mlcore.schema.history import Expectations, History
     from mlcore.schema.remedies import remedy
     from mlcore.schema.rows import rows_of_each
+    from mlcore.schema.validate import RAW, environments, with_severities
     from mlcore.schema.validate import validate as validate_summary
-    from mlcore.schema.validate import with_severities
 
     known = read_schema_file(schema)
     own = not is_pbtxt(schema)
+    if environment is None and RAW in environments(known):
+        environment = RAW
     expected = expected or Expectations()
     bad = BadRows(most=max_bad_fraction)
     checked = read_checked(str(file), known, own, bad, expected)

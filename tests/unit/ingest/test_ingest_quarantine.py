@@ -60,6 +60,17 @@ def test_no_bad_row_is_let_through_where_none_may_be(tmp_path: Path, reason: str
     assert not (tmp_path / FILE_NAME).exists()
 
 
+def test_an_infinite_amount_is_no_label(tmp_path: Path) -> None:
+    """Of a regression: no error and no interval could be made with it. Whether it is above something can be told."""
+    lines = [*GOOD, "60,2013-01-02T10:00:00Z,a,-inf,2013-01-02,true,16"]
+    (tmp_path / "day.csv").write_text("\n".join([HEADER, *lines]), encoding="utf-8")
+    job = SpanJob(span=DAY, path=tmp_path / "day.csv", folder=tmp_path)
+    with pytest.raises(MalformedData, match="the outcome amount is -inf, which is no amount") as caught:
+        ingest_span(job, make_data(label={"name": "paid", "column": "amount"}))
+    assert caught.value.where.endswith(":22")
+    assert ingest_span(job, make_data(label={"name": "much", "column": "amount", "above": 15})).labelled == 21
+
+
 def test_too_many_bad_rows_stop_the_run(tmp_path: Path) -> None:
     """Above the fraction the run stops, with counts by reason and the first row's place."""
     lines = [*GOOD, *BAD.values()]

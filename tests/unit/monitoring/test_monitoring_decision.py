@@ -101,6 +101,16 @@ def test_decay_and_age_are_reasons_of_their_own() -> None:
     assert not decide([], None, timedelta(days=35), CONFIG).retrain
 
 
+def test_drift_that_is_no_cause_by_itself_is_told_beside_one() -> None:
+    """What may explain a decay is named after it."""
+    decay = performance(0.72, 0.6)
+    made = decide([feature("a", 0.3, drifted=True), feature("b", 0.1, drifted=False)], decay, None, CONFIG)
+    assert made.retrain
+    assert "worse by 0.120" in made.reasons[0]
+    assert made.reasons[1].startswith("1 of 2 features drifted, no more than the 1 allowed: a: distance 0.300")
+    assert len(decide([feature("b", 0.1, drifted=False)], decay, None, CONFIG).reasons) == 1
+
+
 def test_too_few_labels_are_no_verdict() -> None:
     """Quality that was not measured is said to be so."""
     not_measured = compare("roc_auc", at_push=estimate(0.7, 0.01), now=None, higher_is_better=True, max_decay=0.05)
