@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import pyarrow as pa
 
 from mlcore.config.data import Data
 from mlcore.transform.contract import ARROW_TYPES, conform
-from mlcore.transform.history.aggregates import Column
+from mlcore.transform.history.aggregates import Column, Found, Made, Values
 from mlcore.transform.history.windows import Past, Windows
 
 
@@ -92,72 +93,43 @@ def add_history(rows: pa.Table, past: pa.Table, history: Sequence[HistoryColumn]
         rows, {event_timestamp: "timestamp", **{name: one.reads[name] for one in wanted for name in one.by}}
     )
     seen = conform(past, columns_of_past(wanted, event_timestamp))
-    made = _Made(given, seen, wanted, event_timestamp)
+    values = {one.column: Values(seen[one.column]) for one in wanted if one.column}
+    made: dict[str, pa.Array] = {}
+    for by in dict.fromkeys(one.by for one in wanted):
+        same = [one for one in wanted if one.by == by]
+        over = max(one.over for one in same)
+        made |= _of_key(same, Past.of(given, seen, by=by, event_timestamp=event_timestamp, over=over), values, rows)
     for one in wanted:
-        rows = rows.append_column(pa.field(one.name, ARROW_TYPES[one.type]), made.column(one))
+        rows = rows.append_column(pa.field(one.name, ARROW_TYPES[one.type]), made[one.name])
     return rows
 
 
-class _Made:
-    """Columns as they are made: what several have in common is made once."""
+def _of_key(
+    history: Sequence[HistoryColumn], past: Past, values: Mapping[str, Values], rows: pa.Table
+) -> dict[str, pa.Array]:
+    """The columns of one key by name, missing where a row has no key or no moment."""
+    made = {one.name: Made(one.type, rows.num_rows, values.get(one.column or "")) for one in history}
+    for over, delay in dict.fromkeys((one.over, one.delay) for one in history):
+        same = [one for one in history if (one.over, one.delay) == (over, delay)]
+        for windows in past.windows(over=over, delay=delay):
+            columns = {name: Column(values[name], windows) for name in {one.column for one in same} if name}
+            for one in same:
+                made[one.name].put(windows.rows, _aggregated(one, columns, windows))
+    return {name: one.array() for name, one in made.items()}
 
-    def __init__(
-        self,
-        rows: Mapping[str, pa.Array],
-        past: Mapping[str, pa.Array],
-        history: Sequence[HistoryColumn],
-        event_timestamp: str,
-    ) -> None:
-        self._rows = rows
-        self._seen = past
-        self._event_timestamp = event_timestamp
-        self._over: dict[tuple[str, ...], timedelta] = {}
-        for one in history:
-            self._over[one.by] = max(one.over, self._over.get(one.by, one.over))
-        self._pasts: dict[tuple[str, ...], Past] = {}
-        self._windows: dict[tuple[tuple[str, ...], timedelta, timedelta], Windows] = {}
-        self._columns: dict[tuple[tuple[str, ...], str], Column] = {}
 
-    def column(self, one: HistoryColumn) -> pa.Array:
-        """The values of one column, missing where a row has no key."""
-        return self._past(one.by).placed(self._in_order(one))
-
-    def _in_order(self, one: HistoryColumn) -> pa.Array:
-        windows, past = self._windows_of(one), self._past(one.by)
-        if one.column is None:
-            return pa.array(windows.lengths, mask=~past.keyed)
-        values = self._values(one.by, one.column)
-        match one.aggregate:
-            case "lag":
-                return values.lag(windows, one.periods)
-            case "count":
-                return pa.array(values.count(windows), mask=~past.keyed)
-            case "sum" | "mean" | "std":
-                make = {"sum": values.sum, "mean": values.mean, "std": values.std}[one.aggregate]
-                return pa.concat_arrays([make(block) for block in windows.blocks()])
-            case "min":
-                return values.least(windows)
-            case _:
-                return values.greatest(windows)
-
-    def _past(self, by: tuple[str, ...]) -> Past:
-        if by not in self._pasts:
-            self._pasts[by] = Past.of(
-                self._rows, self._seen, by=by, event_timestamp=self._event_timestamp, over=self._over[by]
-            )
-        return self._pasts[by]
-
-    def _windows_of(self, one: HistoryColumn) -> Windows:
-        key = (one.by, one.over, one.delay)
-        if key not in self._windows:
-            self._windows[key] = self._past(one.by).windows(over=one.over, delay=one.delay)
-        return self._windows[key]
-
-    def _values(self, by: tuple[str, ...], name: str) -> Column:
-        if (by, name) not in self._columns:
-            past = self._past(by)
-            self._columns[by, name] = Column(self._seen[name].take(pa.array(past.order)), past.places)
-        return self._columns[by, name]
+def _aggregated(one: HistoryColumn, columns: Mapping[str, Column], windows: Windows) -> Found:
+    """The values of some rows."""
+    if one.column is None:
+        return windows.lengths, np.ones(len(windows.start), np.bool_)
+    column = columns[one.column]
+    if one.aggregate == "lag":
+        return column.lag(one.periods)
+    make = {
+        "count": column.count, "sum": column.sum, "mean": column.mean, "std": column.std, "min": column.least,
+        "max": column.greatest,
+    }  # fmt: skip
+    return make[one.aggregate]()
 
 
 def _read_as(kind: str) -> str:

@@ -8,6 +8,7 @@ lies outside the range cancels out without a trace, which no float could promise
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,7 @@ Unsigned = npt.NDArray[np.uint64]
 
 _LIMB_BITS = 32
 _LIMB = (1 << _LIMB_BITS) - 1
-_MANTISSA_BITS = 53
-_HALF_BITS = 26
+_LEAST = -1 << 13
 _MOST = 1 << 62
 _SPLITTER = float((1 << 27) + 1)
 
@@ -28,43 +28,39 @@ class RangeSums:
     """Sums over ranges of some numbers.
 
     Args:
-        parts: Integers of at most 57 bits and their binary exponents, in turn the same number of both: what is added
-            up at each place of the sequence is ``sum(integers * 2.0**exponents)``. An exponent of ``None`` is 0 for
-            all, and the integers may have any size that 64 bits hold.
+        parts: Floats and their binary exponents, in turn the same number of both: what is added up at each place of
+            the sequence is ``sum(floats * 2.0**exponents)``.
+        whole: The same numbers as integers whose sum 64 bits hold, where they are such; parts are not looked at then.
     """
 
-    def __init__(self, parts: Sequence[tuple[Ints, Ints | None]]) -> None:
-        self._whole = _whole(parts)
-        self._base, limbs = (0, [_running(self._whole)]) if self._whole is not None else _limbs(parts)
-        self._limbs = limbs
+    def __init__(self, parts: Sequence[tuple[Floats, Ints | int]], whole: Ints | None = None) -> None:
+        self._whole = whole is not None
+        self._base, self._limbs = (0, [_running(whole)]) if whole is not None else _limbs(parts)
 
     @classmethod
     def of_values(cls, values: Floats | Ints) -> RangeSums:
         """Of finite numbers."""
         integers = _integers(values)
         if integers is None:
-            return cls([_taken_apart(values.astype(np.float64))])
+            return cls([(values.astype(np.float64), 0)])
         if _is_small(integers, 1):
-            return cls([(integers, None)])
+            return cls((), whole=integers)
         low, high = integers & _LIMB, integers >> _LIMB_BITS
-        return cls([(low, np.zeros_like(low)), (high, np.full_like(high, _LIMB_BITS))])
+        return cls([(low.astype(np.float64), 0), (high.astype(np.float64), _LIMB_BITS)])
 
     @classmethod
     def of_squares(cls, values: Floats | Ints) -> RangeSums:
         """Of the squares of finite numbers; of an integer that a float cannot hold, of the nearest float."""
         integers = _integers(values)
         if integers is not None and _is_small(integers, 2):
-            return cls([(integers * integers, None)])
-        mantissas, exponents = _taken_apart(values.astype(np.float64))
-        absolute = np.abs(mantissas)
-        high, low = absolute >> _HALF_BITS, absolute & ((1 << _HALF_BITS) - 1)
-        products = ((high * high, 2 * _HALF_BITS), (high * low, _HALF_BITS + 1), (low * low, 0))
-        return cls([(product, 2 * exponents + shift) for product, shift in products])
+            return cls((), whole=integers * integers)
+        fractions, exponents = np.frexp(values.astype(np.float64))
+        return cls([(product, 2 * exponents.astype(np.int64)) for product in two_product(fractions, fractions)])
 
     def rounded(self, start: Ints, stop: Ints) -> tuple[Floats, Ints]:
         """The float nearest to each range's sum, as a number whose size no float exceeds, and a binary exponent."""
-        if self._whole is not None:
-            return (self._limbs[0][stop] - self._limbs[0][start]).astype(np.float64), np.zeros(len(start), np.int64)
+        if self._whole:
+            return (self._limbs[0][stop] - self._limbs[0][start]).astype(np.float64), np.zeros(1, np.int64)
         sign, limbs, top = self._leading(start, stop)
         shift = np.uint64(_LIMB_BITS) - _bits(limbs[0])  # so that the first of 64 bits is set
         first = ((limbs[0] << np.uint64(_LIMB_BITS)) | limbs[1]) << shift
@@ -79,11 +75,11 @@ class RangeSums:
 
         The exponents are even.
         """
-        if self._whole is not None:
+        if self._whole:
             whole = self._limbs[0][stop] - self._limbs[0][start]
             nearest = whole.astype(np.float64)
             rest = (whole - nearest.astype(np.int64)).astype(np.float64)
-            return nearest, rest, np.zeros(len(start), np.int64)
+            return nearest, rest, np.zeros(1, np.int64)
         sign, limbs, top = self._leading(start, stop)
         total, rest = _two_sum(_scaled(limbs[0], 96), _scaled(limbs[1], 64))
         for limb, shift in ((limbs[2], 32), (limbs[3], 0)):
@@ -97,24 +93,30 @@ class RangeSums:
 
         The last piece stands for all that follow: its lowest bit is set where any of them is not zero.
         """
-        zero = np.zeros(len(start), np.int64)
-        limbs = [*(running[stop] - running[start] for running in self._limbs), zero, zero]  # with room to carry into
+        limbs = [running[stop] - running[start] for running in self._limbs]
+        limbs.append(np.zeros(len(start), np.int64))  # with room to carry into
         _carry(limbs)
         negative = limbs[-1] < 0
-        limbs = [np.where(negative, -limb, limb) for limb in limbs]
+        for limb in limbs:
+            np.negative(limb, out=limb, where=negative)
         _carry(limbs)
-        stacked = np.stack([zero, zero, zero, *limbs]).view(np.uint64)
-        filled = stacked != 0
-        top = len(stacked) - 1 - np.argmax(filled[::-1], axis=0)
-        top[~filled.any(axis=0)] = 3
-        lowest = np.argmax(filled, axis=0)
-        leading = [np.take_along_axis(stacked, (top - back)[None], axis=0)[0] for back in range(4)]
-        leading[3] |= ((lowest < top - 3) & (leading[0] != 0)).astype(np.uint64)
-        return np.where(negative, -1.0, 1.0), leading, top - 3
+        pieces = [np.zeros(len(start), np.uint64)] * 3 + [limb.view(np.uint64) for limb in limbs]
+        *further, fourth, third, second, first = pieces
+        place = np.full(len(start), len(limbs) - 1)
+        for piece in reversed(further):
+            empty = first == 0
+            place -= empty
+            first, second, third = (
+                np.where(empty, second, first), np.where(empty, third, second), np.where(empty, fourth, third)
+            )  # fmt: skip
+            fourth = np.where(empty, piece, fourth | (piece != 0))
+        return np.where(negative, -1.0, 1.0), [first, second, third, fourth], place
 
 
 def scaled(values: Floats, exponents: Ints) -> Floats:
     """``values * 2.0**exponents``; infinite where no float is so large."""
+    if not exponents.any():
+        return values
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(values, exponents.astype(np.int32))
 
@@ -162,17 +164,6 @@ def _is_small(integers: Ints, power: int) -> bool:
     return bool(largest**power * len(integers) < _MOST)
 
 
-def _whole(parts: Sequence[tuple[Ints, Ints | None]]) -> Ints | None:
-    ((integers, exponents), *others) = parts
-    return integers if exponents is None and not others else None
-
-
-def _taken_apart(values: Floats) -> tuple[Ints, Ints]:
-    """Integers of 53 bits with a sign, and exponents."""
-    fractions, exponents = np.frexp(values)
-    return np.ldexp(fractions, _MANTISSA_BITS).astype(np.int64), exponents.astype(np.int64) - _MANTISSA_BITS
-
-
 def _running(integers: Ints) -> Ints:
     """The sum of the first so many, from 0 on."""
     running = np.zeros(len(integers) + 1, np.int64)
@@ -180,44 +171,38 @@ def _running(integers: Ints) -> Ints:
     return running
 
 
-def _limbs(parts: Sequence[tuple[Ints, Ints | None]]) -> tuple[int, list[Ints]]:
+def _limbs(parts: Sequence[tuple[Floats, Ints | int]]) -> tuple[int, list[Ints]]:
     """The exponent of the lowest place that is needed, and running sums for every place from there on.
 
     Places are multiples of 32: where a number is cut does not depend on what else there is.
     """
-    deposits: list[tuple[Ints, Ints]] = []
-    for integers, exponents in parts:
-        assert exponents is not None
-        deposits += _deposits(integers, exponents)
-    used = [(places[pieces != 0], pieces) for places, pieces in deposits]
-    lowest = min((int(places.min()) for places, _ in used if len(places)), default=0)
-    highest = max((int(places.max()) for places, _ in used if len(places)), default=0)
-    limbs = []
-    for place in range(lowest, highest + 1):
-        at_place = np.zeros(len(parts[0][0]), np.int64)
-        for places, pieces in deposits:
-            at_place += np.where(places == place, pieces, 0)
-        limbs.append(_running(at_place))
-    return lowest * _LIMB_BITS, limbs
+    place = max(_highest(values, exponents) for values, exponents in parts) // _LIMB_BITS
+    limbs: list[Ints] = []
+    while any(values.any() for values, _ in parts):
+        cut = [_cut(values, exponents, place * _LIMB_BITS) for values, exponents in parts]
+        limbs.insert(0, _running(np.sum([piece for piece, _ in cut], axis=0)))
+        parts = [(rest, exponents) for (_, rest), (_, exponents) in zip(cut, parts, strict=True)]
+        place -= 1
+    return (place + 1) * _LIMB_BITS, limbs
 
 
-def _deposits(integers: Ints, exponents: Ints) -> list[tuple[Ints, Ints]]:
-    """Each number as three pieces of 34 bits at most, with the places they belong to."""
-    places, offsets = exponents >> 5, exponents & 31
-    signs, absolute = np.sign(integers), np.abs(integers)
-    low, high = (absolute & _LIMB) << offsets, (absolute >> _LIMB_BITS) << offsets
-    return [
-        (places, signs * (low & _LIMB)),
-        (places + 1, signs * ((low >> _LIMB_BITS) + (high & _LIMB))),
-        (places + 2, signs * (high >> _LIMB_BITS)),
-    ]
+def _highest(values: Floats, exponents: Ints | int) -> int:
+    """The exponent of the highest bit of any number that is not 0."""
+    found = np.frexp(values)[1] + exponents - 1
+    return int(found.max(initial=_LEAST, where=values != 0))
+
+
+def _cut(values: Floats, exponents: Ints | int, lowest: int) -> tuple[Ints, Floats]:
+    """The bits of each number from an exponent on as an integer, and the number without them."""
+    piece = np.trunc(np.ldexp(values, exponents - lowest))
+    return piece.astype(np.int64), values - np.ldexp(piece, lowest - exponents)
 
 
 def _carry(limbs: list[Ints]) -> None:
     """Give every piece but the last 32 bits without a sign."""
-    for place in range(len(limbs) - 1):
-        limbs[place + 1] = limbs[place + 1] + (limbs[place] >> _LIMB_BITS)
-        limbs[place] = limbs[place] & _LIMB
+    for limb, following in pairwise(limbs):
+        following += limb >> _LIMB_BITS
+        limb &= _LIMB
 
 
 def _bits(limbs: Unsigned) -> Unsigned:

@@ -16,8 +16,9 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _MICROSECOND = timedelta(microseconds=1)
-_MOST_CODES = 1 << 62
-_BLOCK = 1 << 16
+_MOST = 1 << 62
+_BLOCK = 1 << 15  # rows: a few arrays of so many numbers fit the cache of a core
+_FOLD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +26,22 @@ class Windows:
     """Past rows that belong together lie side by side: what each row sees is a range of them.
 
     Attributes:
-        start: Of each row, where its range starts.
+        rows: Numbers of some rows that look.
+        order: Numbers of the past rows that any of them sees, in order of key and moment.
+        tied: Which of these, in that order, have the key and the moment of the next one.
+        start: Of each row, where its range of these starts.
         stop: Of each row, where it ends; not before its start.
     """
 
+    rows: Ints
+    order: Ints
+    tied: Ints
     start: Ints
     stop: Ints
 
     @property
     def lengths(self) -> Ints:
         return self.stop - self.start
-
-    def blocks(self) -> Iterator[Windows]:
-        """The same, some rows at a time: what is computed of them stays in the processor's cache."""
-        for first in range(0, max(len(self.start), 1), _BLOCK):
-            yield Windows(start=self.start[first : first + _BLOCK], stop=self.stop[first : first + _BLOCK])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,19 @@ class Past:
 
     Attributes:
         order: Numbers of the past rows, in that order; those that no row can see are left out.
-        places: Key and moment of each of these as one number: equal where both are, ascending.
-        rows: Numbers of the rows that look, in that order.
-        keyed: Which of them, in that order, have a whole key, and a moment.
-        codes: Of each, in that order, the number of its key; 0 where it has none.
-        moments: Of the rows as they were given, in microseconds since 1970.
-        known_moments: Moments of past rows, each once, ascending: what places are made of.
+        codes: Of each of these, in that order, the number of its key.
+        moments: Of each of these, in that order, microseconds since 1970.
+        rows: Numbers of the rows that look, in that order; those without a whole key or a moment are left out.
+        row_codes: Of each of these, in that order, the number of its key.
+        row_moments: Of each of these, in that order, microseconds since 1970.
     """
 
     order: Ints
-    places: Ints
-    rows: Ints
-    keyed: Mask
     codes: Ints
     moments: Ints
-    known_moments: Ints
+    rows: Ints
+    row_codes: Ints
+    row_moments: Ints
 
     @classmethod
     def of(
@@ -84,47 +84,77 @@ class Past:
             over: How far back any row looks.
         """
         moments, seen = _microseconds(rows[event_timestamp]), _microseconds(past[event_timestamp])
-        codes, seen_codes, count = _codes([(rows[name], past[name]) for name in by], len(moments), len(seen))
-        codes[_missing(rows[event_timestamp])] = -1
-        seen_codes[_missing(past[event_timestamp])] = -1
-        asked = np.zeros(count + 1, np.bool_)
-        asked[codes] = True
-        asked[-1] = False  # which is where -1, a key that is missing, points
-        visible = asked[seen_codes]
-        if len(moments):
-            visible &= (seen >= moments.min() - over // _MICROSECOND) & (seen < moments.max())
-        numbers = np.flatnonzero(visible)
-        known, ranks = _ranked(seen[numbers])
-        order = _in_order(seen_codes[numbers], ranks, count)
-        looking = _in_order(np.maximum(codes, 0), moments, count)
+        codes, seen_codes = _codes([(rows[name], past[name]) for name in by], len(moments), len(seen))
+        looking = np.flatnonzero((codes >= 0) & ~_missing(rows[event_timestamp]))
+        codes, seen_codes = _asked(codes, looking, seen_codes)
+        visible = (seen_codes >= 0) & ~_missing(past[event_timestamp])
+        if len(looking):
+            earliest, latest = moments[looking].min(), moments[looking].max()
+            visible &= (seen >= earliest - over // _MICROSECOND) & (seen < latest)
+        order, seen_codes = _in_order(seen_codes, seen, np.flatnonzero(visible))
+        looking, codes = _in_order(codes, moments, looking)
         return cls(
-            order=numbers[order],
-            places=seen_codes[numbers[order]] * max(len(known), 1) + ranks[order],
+            order=order,
+            codes=seen_codes,
+            moments=seen[order],
             rows=looking,
-            keyed=codes[looking] >= 0,
-            codes=np.maximum(codes[looking], 0),
-            moments=moments,
-            known_moments=known,
+            row_codes=codes,
+            row_moments=moments[looking],
         )
 
-    def windows(self, *, over: timedelta, delay: timedelta) -> Windows:
-        """What each row sees: moments of ``[its own - over, its own - delay]``, its own never among them."""
-        known = self.known_moments  # moments come mostly in order, and are looked for in far less time then
-        first = np.searchsorted(known, self.moments - over // _MICROSECOND)
-        after = np.searchsorted(known, self.moments)
-        if delay:
-            after = np.searchsorted(known, self.moments - delay // _MICROSECOND, side="right")
-        base = self.codes * max(len(known), 1)
-        start = np.searchsorted(self.places, base + first[self.rows])
-        stop = np.maximum(np.searchsorted(self.places, base + after[self.rows]), start)
-        stop[~self.keyed] = start[~self.keyed]
-        return Windows(start=start, stop=stop)
+    def windows(self, *, over: timedelta, delay: timedelta) -> Iterator[Windows]:
+        """What each row sees: moments of ``[its own - over, its own - delay]``, its own never among them.
 
-    def placed(self, values: pa.Array) -> pa.Array:
-        """Values of the rows in order, as the rows were given."""
-        places = np.empty(len(self.rows), np.int64)
-        places[self.rows] = np.arange(len(self.rows))
-        return values.take(pa.array(places))
+        Some rows at a time, so that what is computed of them stays in the processor's cache; several times as many as
+        the longest of their ranges, where that is more, so that few past rows are looked at twice.
+        """
+        first = 0
+        while first < len(self.rows):
+            few = slice(first, first + _BLOCK)
+            start, stop = self._ranges(few, over // _MICROSECOND, delay // _MICROSECOND)
+            longest = int((stop - start).max())
+            if longest > _BLOCK:
+                few = slice(first, first + _FOLD * longest)
+                start, stop = self._ranges(few, over // _MICROSECOND, delay // _MICROSECOND)
+            seen = slice(int(start[0]), int(stop[-1]))
+            yield Windows(
+                rows=self.rows[few],
+                order=self.order[seen],
+                tied=self._tied(seen),
+                start=start - seen.start,
+                stop=stop - seen.start,
+            )
+            first = few.stop
+
+    def _tied(self, past: slice) -> Ints:
+        codes, moments = self.codes[past], self.moments[past]
+        return np.flatnonzero((moments[1:] == moments[:-1]) & (codes[1:] == codes[:-1]))
+
+    def _ranges(self, rows: slice, over: int, delay: int) -> tuple[Ints, Ints]:
+        """Where the ranges of some rows start and stop, both ascending.
+
+        Key and moment make one number; where that would be too large, of fewer rows at a time.
+        """
+        codes, moments = self.row_codes[rows], self.row_moments[rows]
+        earliest, latest = int(moments.min()) - over, int(moments.max())
+        apart = latest - earliest + 2
+        if int(codes[-1] - codes[0] + 1) * apart >= _MOST:
+            middle = rows.start + len(codes) // 2
+            halves = (slice(rows.start, middle), slice(middle, rows.stop))
+            starts, stops = zip(*(self._ranges(half, over, delay) for half in halves), strict=True)
+            return np.concatenate(starts), np.concatenate(stops)
+        first, after = self._place(codes[0], moments[0] - over), self._place(codes[-1], moments[-1])
+        seen = (self.codes[first:after] - codes[0]) * apart
+        seen += np.clip(self.moments[first:after], earliest - 1, latest) - earliest
+        own = (codes - codes[0]) * apart + (moments - earliest)
+        start = np.searchsorted(seen, own - over)
+        until = np.searchsorted(seen, own - delay, side="right" if delay else "left")
+        return first + start, first + np.maximum(start, until)
+
+    def _place(self, code: np.int64, moment: np.int64) -> int:
+        """How many past rows there are before a moment of a key."""
+        first, after = np.searchsorted(self.codes, [code, code + 1])
+        return int(first + np.searchsorted(self.moments[first:after], moment))
 
 
 def _microseconds(column: pa.Array) -> Ints:
@@ -142,24 +172,23 @@ def _missing(column: pa.Array) -> Mask:
     return missing
 
 
-def _codes(columns: Sequence[tuple[pa.Array, pa.Array]], rows: int, past: int) -> tuple[Ints, Ints, int]:
-    """A number for each key, of the rows and of the past rows, -1 where a part of it is missing; and how many."""
+def _codes(columns: Sequence[tuple[pa.Array, pa.Array]], rows: int, past: int) -> tuple[Ints, Ints]:
+    """A number for each key, of the rows and of the past rows, -1 where a part of it is missing."""
     codes, count = np.zeros(rows + past, np.int64), 1
     for both in columns if rows + past else ():
         encoded = pa.chunked_array(both).dictionary_encode()
-        found = np.concatenate([_indices(chunk) for chunk in encoded.chunks])
         values = len(encoded.chunk(0).dictionary)
-        if count * max(values, 1) >= _MOST_CODES:
+        if count * max(values, 1) >= _MOST:
             codes, count = _fewer(codes)
-        codes = np.where((codes < 0) | (found < 0), -1, codes * values + found)
+        found = np.concatenate([filled(chunk.indices, -1) for chunk in encoded.chunks])
+        missing = (codes < 0) | (found < 0)
+        codes *= values
+        codes += found
+        codes[missing] = -1
         count *= max(values, 1)
         if count > 4 * (rows + past) + 1:
             codes, count = _fewer(codes)
-    return codes[:rows], codes[rows:], count
-
-
-def _indices(chunk: pa.DictionaryArray) -> Ints:
-    return filled(chunk.indices, -1).astype(np.int64)
+    return codes[:rows], codes[rows:]
 
 
 def _fewer(codes: Ints) -> tuple[Ints, int]:
@@ -169,28 +198,24 @@ def _fewer(codes: Ints) -> tuple[Ints, int]:
     return numbers - missing, len(found) - missing
 
 
-def _ranked(moments: Ints) -> tuple[Ints, Ints]:
-    """The different moments in order, and which of them each is."""
-    order = _by_moment(moments)
-    ordered = moments[order]
-    first = np.ones(len(ordered), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    ranks = np.empty(len(ordered), np.int64)
-    ranks[order] = np.cumsum(first) - 1
-    return ordered[first], ranks
+def _asked(codes: Ints, looking: Ints, seen_codes: Ints) -> tuple[Ints, Ints]:
+    """The keys of rows that look by the numbers from 0 on, of past rows the same; -1 for any other."""
+    asked = np.zeros(max(codes.max(initial=-1), seen_codes.max(initial=-1)) + 2, np.bool_)
+    asked[codes[looking]] = True
+    numbers = np.where(asked, np.cumsum(asked) - 1, -1)  # the last one, of no key, is where -1 points
+    return numbers[codes], numbers[seen_codes]
 
 
-def _by_moment(moments: Ints) -> Ints:
-    """Their order; rows mostly come in it."""
-    if len(moments) == 0 or np.all(moments[1:] >= moments[:-1]):
-        return np.arange(len(moments))
-    return np.argsort(moments, kind="stable")
-
-
-def _in_order(codes: Ints, moments: Ints, count: int) -> Ints:
-    """The order by code, then by moment; digits of 16 bits are sorted without a comparison."""
-    order = _by_moment(moments)
-    for shift in range(0, max(count - 1, 0).bit_length(), 16):
-        digits = ((codes >> shift) & 0xFFFF).astype(np.uint16)
-        order = order[np.argsort(digits[order], kind="stable")]
-    return order
+def _in_order(codes: Ints, moments: Ints, numbers: Ints) -> tuple[Ints, Ints]:
+    """Some rows' numbers in order of code and moment, and their codes; rows mostly come in order of moment."""
+    in_time = bool(np.all(moments[1:] >= moments[:-1]))
+    if not in_time:
+        numbers = numbers[np.argsort(moments[numbers], kind="stable")]
+    bits = len(codes).bit_length()
+    keys = codes[numbers]
+    keys <<= bits
+    keys |= numbers if in_time else np.arange(len(numbers))
+    keys.sort()
+    places = keys & ((1 << bits) - 1)
+    keys >>= bits
+    return places if in_time else numbers[places], keys
