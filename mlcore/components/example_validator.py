@@ -130,7 +130,8 @@ class ExampleValidator(Component):
         lines = [str(found) for found in errors[:_SHOWN]]
         more = [f"and {len(errors) - _SHOWN} more"] if len(errors) > _SHOWN else []
         raise AnomaliesFound(
-            f"{len(errors)} anomalies stop the run before training:\n  " + "\n  ".join([*lines, *more]),
+            f"{len(errors)} {'anomaly stops' if len(errors) == 1 else 'anomalies stop'} the run before training:\n  "
+            + "\n  ".join([*lines, *more]),
             where=f"pipeline {self.config.name}, artifact {payload.artifact.id}",
             next_step=errors[0].remedy,
         )

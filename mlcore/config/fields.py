@@ -79,14 +79,19 @@ def parse_length(value: object) -> Grain:
     return _positive(_TIMEDELTA.validate_python(_in_iso(value)))
 
 
-def _written(value: Grain) -> str:
+def as_iso(value: Grain) -> str:
+    """A length as the pipeline file has it.
+
+    >>> as_iso(timedelta(hours=30)), as_iso(Months(1))
+    ('P1DT6H', 'P1M')
+    """
     return str(value) if isinstance(value, Months) else str(_TIMEDELTA.dump_python(value, mode="json"))
 
 
 Length = Annotated[
     timedelta | Months,
     BeforeValidator(parse_length),
-    PlainSerializer(_written, when_used="json"),
+    PlainSerializer(as_iso, when_used="json"),
     WithJsonSchema({"type": "string", "format": "duration"}),
 ]
 Duration = Annotated[timedelta, BeforeValidator(_in_iso), AfterValidator(_positive)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from mlcore.config.data import Complete, Data
-from mlcore.config.fields import Length, Pattern, Schedule, Section, Share
+from mlcore.config.fields import Length, Pattern, Schedule, Section, Share, as_iso
 from mlcore.config.sources import PostgresAddress, Source
 from mlcore.core.patterns import VERSION, WILDCARD, tells_apart
 from mlcore.core.window import is_whole
@@ -69,7 +69,9 @@ class Inference(Section):
             ValueError: It does not.
         """
         if self.window is not None and not is_whole(self.window, data.span):
-            raise ValueError(f"inference.window: {self.window} is not a whole number of data.span ({data.span})")
+            raise ValueError(
+                f"inference.window: {as_iso(self.window)} is not a whole number of data.span ({as_iso(data.span)})"
+            )
         if self.source == data.source:
             raise ValueError("inference.source: it is data.source, which is the default; leave it out")
         if self.confidence is not None and data.task != "regression":

@@ -15,7 +15,7 @@ from mlcore.config.beam import Beam
 from mlcore.config.candidates import Candidates, Selection
 from mlcore.config.data import ColumnSplit, Complete, Data, TimeSplit
 from mlcore.config.evaluation import ChampionCriterion, Evaluation
-from mlcore.config.fields import Length, Name, Schedule, Section, Share
+from mlcore.config.fields import Length, Name, Schedule, Section, Share, as_iso
 from mlcore.config.inference import Inference
 from mlcore.config.lineage import Lineage
 from mlcore.config.model import Feature, Model
@@ -285,4 +285,6 @@ class PipelineConfig(Section):
             )
         for name, length in (("train", self.window.train), ("eval", self.window.eval)):
             if length is not None and not is_whole(length, self.data.span):
-                raise ValueError(f"window.{name}: {length} is not a whole number of data.span ({self.data.span})")
+                raise ValueError(
+                    f"window.{name}: {as_iso(length)} is not a whole number of data.span ({as_iso(self.data.span)})"
+                )

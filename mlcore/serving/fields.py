@@ -50,6 +50,10 @@ def rows_of(body: bytes) -> list[Row]:
             if not all(isinstance(row, dict) for row in rows):
                 raise _malformed("rows holds something that is no object")
             return rows
+        case {"row": _, **others} if not others:
+            raise _malformed("row is no object")
+        case {"rows": _, **others} if not others:
+            raise _malformed("rows is no list")
     raise _malformed("the body has neither row nor rows, or more than that")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -61,6 +62,15 @@ def find_function(path: str) -> RowFunction:
     except ImportError as error:
         raise _missing(path, error) from error
     function = getattr(module, name, None)
+    if function is None:
+        known = [key for key, value in vars(module).items() if getattr(value, _MARK, False)]
+        near = get_close_matches(name, known, n=1)
+        meant = f"; did you mean {module_name}.{near[0]}?" if near else ""
+        raise ConfigError(
+            f"there is no function {quoted(path)}{meant}",
+            where=path,
+            next_step="write it, with @row_function of mlcore.transform.functions above it",
+        )
     if not callable(function) or not getattr(function, _MARK, False):
         raise ConfigError(
             f"{quoted(path)} is no function for features",

@@ -99,7 +99,8 @@ def test_other_code_is_refused(module, tmp_path):
     ("function", "words"),
     [
         ("{module}.unmarked", "is no function for features"),
-        ("{module}.nothing", "is no function for features"),
+        ("{module}.nothing", r"there is no function '\w+\.nothing'\n"),
+        ("{module}.spead", r"there is no function '\w+\.spead'; did you mean \w+\.speed\?"),
         ("no_such_package.f", "cannot be imported"),
         ("os.system", "is no function for features"),
     ],
