@@ -69,12 +69,10 @@ def screen(block: Block, data: Data, span: Span | None) -> tuple[Mask, list[tupl
 
 def _infinite_labels(rows: pa.RecordBatch, data: Data) -> Mask:
     """What no mean, no error and no interval could be made with; an outcome above or below something may be."""
-    column = data.label.column
-    if (
-        data.task != "regression"
-        or column not in rows.schema.names
-        or not pa.types.is_floating(rows.schema.field(column).type)
-    ):
+    column = data.label.column  # a serving log has none
+    if column not in rows.schema.names or data.task != "regression":
+        return np.zeros(rows.num_rows, bool)
+    if not pa.types.is_floating(rows.schema.field(column).type):
         return np.zeros(rows.num_rows, bool)
     found: Mask = pc.fill_null(pc.is_inf(rows.column(column)), fill_value=False).to_numpy(zero_copy_only=False)
     return found
