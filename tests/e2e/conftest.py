@@ -73,8 +73,11 @@ class Platform:
         return answer.json()["state"] if answer.status_code == 200 else None
 
     def finished(self, dag_id, run_id, seconds):
-        """The run's final state."""
-        until(lambda: self.run_state(dag_id, run_id) in ("success", "failed"), seconds, f"{dag_id} {run_id}")
+        """The run's final state; where it has none, its tasks are told."""
+        try:
+            until(lambda: self.run_state(dag_id, run_id) in ("success", "failed"), seconds, f"{dag_id} {run_id}")
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}: {self.tasks(dag_id, run_id)}")
         return self.run_state(dag_id, run_id)
 
     def scheduled(self, dag_id, seconds):

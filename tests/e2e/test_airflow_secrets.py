@@ -126,5 +126,6 @@ def test_no_alert_holds_a_secret(platform, told):
 
 def test_no_command_line_holds_a_secret(platform, told):
     """Everybody on a machine may read those of all its processes."""
-    assert any("airflow" in command for command in platform.commands)
-    assert not [command[:200] for command in platform.commands if platform.planted.found_in(command)]
+    seen = tuple(platform.commands)  # more are being added
+    assert any("airflow" in command for command in seen)
+    assert not [command[:200] for command in seen if platform.planted.found_in(command)]
