@@ -1,5 +1,7 @@
 """A person's answer under Airflow decides a push, and what people do to models they do from a form."""
 
+import time
+
 from mlcore.registry.records import Verdict
 from mlcore.runtime.session import open_session
 
@@ -18,6 +20,7 @@ def test_a_person_approves_in_the_page_and_pins_from_a_form(platform):
     assert asked["defaults"] == ["Reject"]
     with open_session(platform.settings) as session:
         assert session.registry.champion("approved") is None
+    time.sleep(3)  # a person reads first: nobody answers while the process that asks is still ending
     answer = {"chosen_options": ["Approve"], "params_input": {"comment": "better in every slice"}}
     platform.client.patch(path, json=answer).raise_for_status()
     assert platform.finished("approved", "asked", 120) == "success", platform.tasks("approved", "asked")

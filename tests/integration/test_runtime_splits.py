@@ -146,7 +146,7 @@ def test_a_key_for_training_and_evaluation_stops_the_run(project: Project, split
     project.data(7).write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(AnomaliesFound) as stopped:
         project.run()
-    assert "1 anomalies" in stopped.value.what
+    assert "1 anomaly stops the run" in stopped.value.what
     assert "ERROR KEYS_IN_BOTH_SPLITS" in stopped.value.what
     assert f"id='{learnt}'. (since 2024-01-07)" in stopped.value.what
 
