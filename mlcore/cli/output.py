@@ -29,7 +29,7 @@ def printable(text: object, most: int = _MOST) -> str:
 
 def print_json(document: object) -> None:
     """A JSON document for programs, on standard output; moments are ISO 8601."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=_written))
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_written))
 
 
 def _written(value: object) -> str:

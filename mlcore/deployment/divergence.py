@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -188,4 +189,6 @@ def _ranges(values: Floats, there: npt.NDArray[np.bool_]) -> Iterator[tuple[str,
 
 
 def _json(value: object) -> Json:
+    if isinstance(value, float) and not isfinite(value):  # JSON has no such number
+        return str(value)
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -74,6 +74,7 @@ REFUSED = {
     "lack the column 'nobody'": ["--keep", "nobody"],
     "the file cannot be written": ["--out", "nowhere/p.parquet"],
     "say where predictions go": ["--table", "t"],
+    "predictions are written as Parquet, which .csv does not say": ["--out", "p.csv"],
 }
 
 
@@ -83,4 +84,4 @@ def test_what_cannot_be_done_is_said(ran: Project) -> None:
         done = ran.cli("predict", "tiny", str(ran.data(9)), "--out", "p.parquet", *arguments)
         assert done.returncode in (1, 2)
         assert said in " ".join(done.stderr.replace("│", " ").split())
-    assert not list(ran.folder.glob("*.parquet"))
+    assert not [*ran.folder.glob("*.parquet"), *ran.folder.glob("*.csv")]

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from mlcore.cli.main import app
@@ -209,3 +210,19 @@ def test_bad_rows_of_a_file_are_left_out_and_counted(tmp_path: Path) -> None:
     assert call("stats", tmp_path / "gone.csv").exit_code == 2
     assert CliRunner().invoke(app, ["data", "compare", str(path), str(path)]).exit_code == 0
     assert CliRunner().invoke(app, ["data", "compare", str(path), str(path), "--max-bad-fraction", "0"]).exit_code == 2
+
+
+@pytest.mark.parametrize("width", [50, 80, 110, 160])
+def test_a_narrow_terminal_leaves_figures_out_and_cuts_no_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Names and types are whole, every line fits, and what there was no room for is named."""
+    (project / "wide.csv").write_text("a_column_of_a_long_name,b\n1000000.25,x\n2.5,y\n")
+    monkeypatch.setattr("mlcore.cli.data.stats.console", Console(width=width))
+    told = call("stats", project / "wide.csv").stdout
+    lines = told.splitlines()
+    assert max(map(len, lines)) <= width
+    shown = "".join(line.split(" ")[0] for line in lines)
+    assert "a_column_of_a_long_name" in shown
+    assert "float64" in told
+    assert ("no room for" in told) == (width < 110)
