@@ -18,7 +18,8 @@ NO_CONTROLS = Controls()
 _GAPS = (AnomalyType.FEATURE_TYPE_NOT_PRESENT, AnomalyType.FEATURE_TYPE_LOW_FRACTION_PRESENT)
 SERVING = "SERVING"
 RAW = "RAW"
-"""Data as it is delivered, before the label and the columns of a row's past are made."""
+"""Data as it is delivered: before the label and the columns of a row's past are made, and with columns that no pipeline
+reads."""
 """The environment of what a served model is given: the features, without the label."""
 
 
@@ -242,7 +243,8 @@ def _one(
             yield missing_column(expected)
         return
     if expected is None:
-        yield new_column(observed, tolerance)
+        if environment != RAW:
+            yield new_column(observed, tolerance)
         return
     if not expected.validated:
         return
